@@ -1,0 +1,1 @@
+"""Packaging Assets: which package types suit each product of a huge catalogue, as Dagster assets."""

@@ -1,0 +1,50 @@
+"""The top-level group. Commands are named here and imported only when they run, so `--help` stays quick."""
+
+import importlib
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo:demo", "Simulate a retailer and run the whole job, from raw tables to recommendations."),
+    "ingest": ("ingest:ingest", "Validate deliveries of raw data and append them to the warehouse."),
+    "run": ("run:run", "Run the weekly, daily or monthly job for a partition, through Dagster."),
+    "models": ("models:models", "List, show, approve, reject, pin and unpin model versions."),
+    "simulate": ("simulate:simulate", "Write a synthetic retailer's deliveries to files."),
+    "doctor": ("doctor:doctor", "Show every setting and check that each part of the home works."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Command names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's module and return the command, or nothing if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        return getattr(importlib.import_module(f"packaging_assets.cli.{module_name}"), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="packaging-assets", prog_name="packaging")
+def main() -> None:
+    """Decide which package types suit each product of a catalogue.
+
+    Everything lives under one home folder: --home on every command, else PACKAGING_HOME, else .packaging/ in the
+    project.
+
+    \b
+    Start here:
+      packaging demo               the whole job on a simulated retailer, about two minutes
+      packaging models list        what was trained, approved, rejected, and what serves now
+      make ui                      the same home in the Dagster UI
+    """

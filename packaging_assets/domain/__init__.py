@@ -1,0 +1,1 @@
+"""Pure functions over folders and frames: no Dagster, AWS, database, clock or environment."""
