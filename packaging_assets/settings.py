@@ -54,9 +54,7 @@ class Settings(BaseSettings):
     rows_per_chunk: int = Field(
         250_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
     )
-    maturity_days: int = Field(
-        14, ge=0, description="Days after shipping until customer feedback counts as evidence."
-    )
+    maturity_days: int = Field(14, ge=0, description="Days after shipping until customer feedback counts as evidence.")
     max_bad_row_share: float = Field(
         0.01, ge=0, le=1, description="A delivery with a larger share of bad rows is refused whole."
     )

@@ -1,0 +1,1 @@
+"""Immutable, fingerprinted folders: the store, the fingerprint and the cached step."""

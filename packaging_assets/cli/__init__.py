@@ -1,3 +1,3 @@
-"""The `packaging` command: a thin table of contents; each command lives in a module of its own and loads when called."""
+"""The `packaging` command: each command lives in a module of its own, which loads when it is called."""
 
 from packaging_assets.cli.main import main as main

@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="packaging-assets", prog_name="packaging")
 def main() -> None:
-    """Decide which package types suit each product of a catalogue.
+    r"""Decide which package types suit each product of a catalogue.
 
     Everything lives under one home folder: --home on every command, else PACKAGING_HOME, else .packaging/ in the
     project.

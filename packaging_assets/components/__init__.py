@@ -1,0 +1,1 @@
+"""Dagster components: one package-type model as YAML, built into assets, checks and jobs."""
