@@ -6,6 +6,9 @@ below. `packaging doctor` prints the outcome.
 
 import datetime as dt
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,3 +143,21 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(
             f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {where}."
         ) from None
+
+
+_in_use: ContextVar[Settings | None] = ContextVar("settings_in_use", default=None)
+
+
+@contextmanager
+def use_settings(settings: Settings) -> Generator[Settings]:
+    """Make `settings` what `current_settings` returns inside the block: how definitions are built for a given home."""
+    token = _in_use.set(settings)
+    try:
+        yield settings
+    finally:
+        _in_use.reset(token)
+
+
+def current_settings() -> Settings:
+    """The settings in use, else those of the environment. For the Dagster shell, which Dagster itself imports."""
+    return _in_use.get() or load_settings()

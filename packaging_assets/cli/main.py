@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run:run", "Run the weekly, daily or monthly job for a partition, through Dagster."),
     "models": ("models:models", "List, show, approve, reject, pin and unpin model versions."),
     "simulate": ("simulate:simulate", "Write a synthetic retailer's deliveries to files."),
+    "ui": ("ui:ui", "Open the Dagster UI over the home."),
     "doctor": ("doctor:doctor", "Show every setting and check that each part of the home works."),
 }
 
@@ -37,7 +38,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="packaging-assets", prog_name="packaging")
 def main() -> None:
-    r"""Decide which package types suit each product of a catalogue.
+    """Decide which package types suit each product of a catalogue.
 
     Everything lives under one home folder: --home on every command, else PACKAGING_HOME, else .packaging/ in the
     project.

@@ -1,0 +1,52 @@
+# Needs Python 3.11 or later and make; everything else is installed into .venv, at the versions of uv.lock.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
+export UV_COMPILE_BYTECODE := 1
+export UV_PROJECT_ENVIRONMENT := .venv
+BIN := .venv/bin
+
+.PHONY: help demo test ui check format install install-dev clean
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/bin/uv: | .venv/bin/python
+	.venv/bin/python -m pip install --quiet "uv==$(UV_VERSION)"
+
+# --inexact keeps what another target installed: the development tools, uv itself.
+.venv/.installed: uv.lock pyproject.toml | .venv/bin/python $(filter .venv/bin/uv,$(UV))
+	$(UV) sync --locked --inexact --no-dev --quiet
+	@touch $@
+
+.venv/.installed-dev: uv.lock pyproject.toml | .venv/bin/python $(filter .venv/bin/uv,$(UV))
+	$(UV) sync --locked --inexact --quiet
+	@touch $@ .venv/.installed
+
+install: .venv/.installed           ## install the platform
+install-dev: .venv/.installed-dev   ## install the platform and its development tools
+
+demo: install    ## run the whole job on a simulated retailer (options: make demo ARGS="--products 5000")
+	$(BIN)/packaging demo $(ARGS)
+
+ui: install      ## open the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/packaging ui $(ARGS)
+
+test: install-dev    ## run every test
+	$(BIN)/pytest $(ARGS)
+
+check: install-dev   ## run every linter and type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project/models
+
+format: install-dev  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:           ## remove the demo's home and all caches
+	rm -rf .packaging .pytest_cache .ruff_cache dbt_project/target

@@ -1,0 +1,235 @@
+"""What a step's outcome depends on, as one hash: its code, its params, its inputs' content.
+
+The code of a step is its module and every module of its project that those import, wherever in the file the import
+stands. Modules are compared by what they do: the hash is over the syntax tree without docstrings, so comments,
+formatting and documentation do not count, and everything else does. Of other people's libraries the version counts.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+PROJECT = __name__.partition(".")[0]
+
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "dateutil": "python-dateutil",
+    "google": "protobuf",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
+"""Import names whose distribution has another name. Asking `packages_distributions` instead reads every installed
+file list (0.3 s); it is the fallback for names that are not here."""
+
+WITHOUT_INFLUENCE = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions"})
+"""Libraries that check params and annotate code; the params themselves are part of the fingerprint."""
+
+
+class FingerprintError(Exception):
+    """A step's code cannot be found or read; the message names the module and the remedy."""
+
+
+@dataclass(frozen=True)
+class CodeHash:
+    """sha256 of each module of the project, and the version of each library that they import ("python" too)."""
+
+    modules: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FingerprintParts:
+    """Everything a fingerprint is made from, kept beside the artifact to explain later which part changed."""
+
+    step: str
+    modules: Mapping[str, str]
+    libraries: Mapping[str, str]
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the parts in canonical JSON, 64 hexadecimal digits."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def fingerprint_parts(
+    step: Callable[..., None],
+    *,
+    params: BaseModel,
+    inputs: Mapping[str, str],
+    extra_modules: Sequence[str] = (),
+) -> FingerprintParts:
+    """The parts of a step's fingerprint.
+
+    Args:
+        step: a function at the top level of a module.
+        params: its params; sequences must be tuples or lists, since a set has no order to hash.
+        inputs: content hash by input name.
+        extra_modules: modules that the step finds by name, which no import shows ("my_team.models:Transformer" or
+            "my_team.models"), inside the project or not.
+
+    Raises:
+        FingerprintError: a module has no source that can be read.
+    """
+    code = code_hash(step, extra_modules)
+    return FingerprintParts(
+        step=f"{step.__module__}:{step.__qualname__}",
+        modules=code.modules,
+        libraries=code.libraries,
+        params=params.model_dump(mode="json"),
+        inputs=dict(sorted(inputs.items())),
+    )
+
+
+def code_hash(step: Callable[..., None], extra_modules: Sequence[str] = ()) -> CodeHash:
+    """Hashes of the modules that a step is made of, and the versions of the libraries they use.
+
+    Computed once per process and set of modules: a process runs the code it has loaded.
+
+    Raises:
+        FingerprintError: a module has no source that can be read.
+    """
+    extras = {name.partition(":")[0] for name in extra_modules}
+    return _code_hash(frozenset({step.__module__, *extras}))
+
+
+@functools.cache
+def _code_hash(roots: frozenset[str]) -> CodeHash:
+    own = frozenset({PROJECT, *(root.partition(".")[0] for root in roots)})
+    modules: dict[str, str] = {}
+    libraries: set[str] = set()
+    waiting = {package for root in roots for package in _with_parents(root)}
+    for root in roots:
+        _source_of(root)  # refuses a root that is not there, before the loop passes over names that are not modules
+    while waiting:
+        name = waiting.pop()
+        if name in modules:
+            continue
+        source = _read(name)
+        if source is None:
+            continue
+        modules[name] = source.sha256
+        libraries |= {_top(imported) for imported in source.imports if _top(imported) not in own}
+        waiting |= {
+            package for imported in source.imports if _top(imported) in own for package in _with_parents(imported)
+        }
+    versions = {name: version for library in libraries for name, version in _version(library)}
+    versions["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return CodeHash(dict(sorted(modules.items())), dict(sorted(versions.items())))
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _with_parents(module: str) -> Iterable[str]:
+    """`a.b.c` runs `a` and `a.b` as well."""
+    names = module.split(".")
+    return (".".join(names[: length + 1]) for length in range(len(names)))
+
+
+@dataclass(frozen=True)
+class _Source:
+    sha256: str
+    imports: frozenset[str]
+
+
+def _source_of(module: str) -> _Source:
+    source = _read(module)
+    if source is None:
+        raise FingerprintError(
+            f"No module {module!r} can be found, so its code cannot be part of a fingerprint: correct the import path, "
+            "or install the package it is in."
+        )
+    return source
+
+
+@functools.cache
+def _read(module: str) -> _Source | None:
+    """A module's hash and the names it imports, or None where the name is not a module (a function, a class)."""
+    spec = _spec(module)
+    if spec is None:
+        return None
+    if spec.origin is None or not spec.has_location:
+        return _Source(hashlib.sha256(b"").hexdigest(), frozenset())  # a namespace package has no code
+    content = Path(spec.origin).read_bytes()
+    if not spec.origin.endswith(".py"):
+        return _Source(hashlib.sha256(content).hexdigest(), frozenset())
+    try:
+        tree = ast.parse(content, spec.origin)
+    except SyntaxError as error:
+        raise FingerprintError(f"{spec.origin}, line {error.lineno}, is not valid Python: {error.msg}.") from error
+    package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
+    imports = frozenset(_imports(tree, package))
+    return _Source(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imports)
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    """Where a module is, without importing its packages as `importlib.util.find_spec` would."""
+    name, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:
+        raise FingerprintError(
+            f"Module {module!r} has no import path, so its code cannot be part of a fingerprint: define the step in a "
+            "module that can be imported."
+        ) from None
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
+    return spec
+
+
+def _imports(tree: ast.AST, package: str) -> Iterable[str]:
+    """Every name that could be a module, from the imports at any depth: `from a import b` gives `a` and `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield name
+            yield from (f"{name}.{alias.name}" for alias in node.names if alias.name != "*")
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_bare_string(statement)]
+    return tree
+
+
+def _is_bare_string(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+@functools.cache
+def _version(library: str) -> tuple[tuple[str, str], ...]:
+    """Name and version of the distribution that an import name comes from; none for the standard library."""
+    if library in sys.stdlib_module_names or library in WITHOUT_INFLUENCE:
+        return ()
+    try:
+        name = DISTRIBUTIONS.get(library, library)
+        return ((name, importlib.metadata.version(name)),)
+    except importlib.metadata.PackageNotFoundError:
+        names = importlib.metadata.packages_distributions().get(library, ())
+        return tuple((name, importlib.metadata.version(name)) for name in sorted(set(names)))

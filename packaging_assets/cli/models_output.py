@@ -1,0 +1,165 @@
+"""How `packaging models` prints versions, for people and as JSON; rich is loaded where a table is drawn."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import click
+
+from packaging_assets.domain.registry import ModelVersion, Status, Transition
+
+PR_AUC = "pr_auc"
+CHAMPION_DIFFERENCE = "champion.difference"
+
+STATUS_STYLES = {Status.APPROVED: "green", Status.REJECTED: "red", Status.PENDING: "yellow"}
+PIPED_WIDTH = 160
+
+
+def version_json(version: ModelVersion) -> dict[str, Any]:
+    """A version as JSON."""
+    return {
+        "model": version.model,
+        "version": version.version,
+        "package_type": version.package_type,
+        "status": version.status,
+        "is_champion": version.is_champion,
+        "training_week": version.training_week,
+        "verdict": version.verdict,
+        "metrics": version.metrics,
+        "reasons": list(version.reasons),
+        "fingerprint": version.fingerprint,
+        "content_hash": version.content_hash,
+        "artifact_uri": version.artifact_uri,
+        "metrics_uri": version.metrics_uri,
+        "code_version": version.code_version,
+        "actor": version.actor,
+        "created_at": version.created_at.isoformat(),
+        "updated_at": version.updated_at.isoformat(),
+    }
+
+
+def transition_json(line: Transition) -> dict[str, Any]:
+    """A line of a version's record as JSON."""
+    return {
+        "at": line.at.isoformat(),
+        "action": line.action,
+        "actor": line.actor,
+        "reason": line.reason,
+        "from_status": line.from_status,
+        "to_status": line.to_status,
+        "from_champion": line.from_champion,
+        "to_champion": line.to_champion,
+    }
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def print_decision(before: ModelVersion, after: ModelVersion, *, as_json: bool) -> None:
+    """What a decision made of a version."""
+    if as_json:
+        print_json(version_json(after))
+        return
+    name = f"{after.model} version {after.version}"
+    if before.updated_at == after.updated_at and before.is_champion == after.is_champion:
+        click.echo(f"{name} stays {after.status}.")
+    else:
+        click.echo(f"{name} is {after.status}{', and is the champion' if after.is_champion else ''}.")
+
+
+def print_table(found: Sequence[ModelVersion]) -> None:
+    """One line per version."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in ("model", "version", "week", "status", "PR-AUC", "to champion", "", "reasons"):
+        is_number = heading in {"version", "PR-AUC", "to champion"}
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "reasons")
+    for version in found:
+        table.add_row(
+            Text(version.model),
+            str(version.version),
+            version.training_week,
+            Text(version.status, style=STATUS_STYLES[version.status]),
+            _figure(version, PR_AUC, ".3f"),
+            _figure(version, CHAMPION_DIFFERENCE, "+.3f"),
+            "*" if version.is_champion else "",
+            Text(_short_reasons(version)),
+        )
+    _console().print(table)
+
+
+def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
+    """Everything about one version."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = _console()
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _described(version):
+        grid.add_row(Text(name, style="bold"), Text(value))
+    console.print(grid)
+    for reason in version.reasons:
+        console.print(Text(f"  - {reason}"))
+    table = Table(title="record", title_justify="left")
+    for heading in ("at (UTC)", "who", "did", "status", "champion", "why"):
+        table.add_column(heading, no_wrap=heading == "at (UTC)")
+    for line in history:
+        table.add_row(
+            f"{line.at:%Y-%m-%d %H:%M}",
+            Text(line.actor),
+            line.action,
+            line.to_status if line.from_status is None else f"{line.from_status} -> {line.to_status}",
+            f"{line.from_champion or '-'} -> {line.to_champion or '-'}",
+            Text(line.reason),
+        )
+    console.print(table)
+
+
+def _described(version: ModelVersion) -> list[tuple[str, str]]:
+    metrics = [(name, _figure(version, name, ".4g")) for name in _figures(version.metrics)]
+    return [
+        ("version", f"{version.model} {version.version}{' (champion)' if version.is_champion else ''}"),
+        ("package type", version.package_type),
+        ("week", version.training_week),
+        ("status", f"{version.status}, by {version.actor} at {version.updated_at:%Y-%m-%d %H:%M} UTC"),
+        ("verdict", version.verdict),
+        *metrics,
+        ("artifact", version.artifact_uri),
+        ("metrics", version.metrics_uri),
+        ("content hash", version.content_hash),
+        ("code version", version.code_version),
+    ]
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPED_WIDTH)
+
+
+def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the single figures in nested metrics; lists are for the model card."""
+    names: list[str] = []
+    for name, value in sorted(metrics.items()):
+        if isinstance(value, Mapping):
+            names += _figures(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            names.append(f"{prefix}{name}")
+    return names
+
+
+def _figure(version: ModelVersion, dotted_name: str, form: str) -> str:
+    value: Any = version.metrics
+    for name in dotted_name.split("."):
+        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    return format(value, form) if isinstance(value, int | float) else str("-" if value is None else value)
+
+
+def _short_reasons(version: ModelVersion) -> str:
+    first, *others = version.reasons or ("",)
+    return f"{first} (+{len(others)} more)" if others else first

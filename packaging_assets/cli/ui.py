@@ -1,0 +1,25 @@
+"""`packaging ui`: the Dagster UI over a home."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from packaging_assets.cli.options import home_option
+from packaging_assets.settings import PROJECT_ROOT, Settings
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Anything but loopback opens the UI to others.")
+@home_option
+def ui(settings: Settings, port: int, host: str) -> None:
+    """Open the Dagster UI over the home, with its daemon for schedules; Ctrl-C ends both."""
+    from packaging_assets.home import prepare_home  # imports the warehouse
+
+    prepare_home(settings)
+    environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
+    dg = Path(sys.executable).parent / "dg"
+    os.chdir(PROJECT_ROOT)
+    os.execve(dg, [str(dg), "dev", "--host", host, "--port", str(port)], environment)  # noqa: S606 - a fixed command

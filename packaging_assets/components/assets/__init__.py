@@ -1,0 +1,1 @@
+"""The assets of one model, one file each; `PackageModel` puts them together."""

@@ -1,0 +1,117 @@
+"""`<type>/registered_model`."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from packaging_assets.artifacts.store import Artifact, ArtifactStore
+from packaging_assets.components.assets.metrics import stored_verdict
+from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.step_asset import MissingUpstreamError
+from packaging_assets.domain.gates import Verdict
+from packaging_assets.domain.json_files import read_json
+from packaging_assets.domain.registry import Registration
+from packaging_assets.resources.code_version import code_version
+from packaging_assets.resources.model_registry import ModelRegistry
+
+
+class GateEvidenceError(Exception):
+    """The recorded check evaluations do not bear out the stored verdict, so the version must not be registered."""
+
+
+def registered_model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the asset for one model."""
+
+    @dg.asset(
+        key=[spec.package_type, "registered_model"],
+        partitions_def=weekly,
+        deps=[[spec.package_type, "model"], [spec.package_type, "metrics"]],
+        group_name=spec.package_type,
+        owners=spec.owners,
+        tags=TRAINING_TAG,
+    )
+    def registered_model(
+        context: dg.AssetExecutionContext,
+        artifact_store: dg.ResourceParam[ArtifactStore],
+        model_registry: dg.ResourceParam[ModelRegistry],
+    ) -> dg.MaterializeResult:
+        """The week's model as a version in the registry, with the status that the gates' verdict gives it.
+
+        One version per week and set of inputs; registering the same again changes nothing.
+        """
+        week = context.partition_key
+        model = _current(artifact_store, f"{spec.package_type}/model", week)
+        metrics = _current(artifact_store, f"{spec.package_type}/metrics", week)
+        with artifact_store.scratch() as scratch:
+            folder = artifact_store.local_path(metrics, scratch)
+            verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
+        refuse_unproven_verdict(recorded_checks(context.instance, spec.package_type, week), verdict, metrics)
+        version = model_registry.register(
+            Registration(
+                model=spec.package_type,
+                package_type=spec.package_type,
+                training_week=week,
+                fingerprint=metrics.fingerprint,
+                artifact_uri=model.uri,
+                metrics_uri=metrics.uri,
+                content_hash=model.content_hash,
+                code_version=code_version(),
+                metrics=figures,
+                reasons=(*verdict.failures, *verdict.warnings),
+                verdict=verdict.outcome,
+            ),
+        )
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(f"{version.version}-{version.status}"),
+            metadata={
+                "version": version.version,
+                "status": str(version.status),
+                "verdict": verdict.outcome,
+                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in version.reasons) or "none"),
+                "fingerprint": version.fingerprint,
+                "artifact": version.artifact_uri,
+            },
+        )
+
+    return registered_model
+
+
+def recorded_checks(instance: dg.DagsterInstance, package_type: str, week: str) -> dict[str, tuple[str, bool]]:
+    """The gates as Dagster recorded them for the week's latest metrics: check name -> (fingerprint, passed)."""
+    key = dg.AssetKey([package_type, "metrics"])
+    latest = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[week]), limit=1
+    ).records
+    if not latest:
+        return {}
+    events = instance.all_logs(latest[0].run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [event.get_dagster_event().asset_check_evaluation_data for event in events]
+    return {
+        evaluation.check_name: (str(evaluation.metadata["fingerprint"].value), evaluation.passed)
+        for evaluation in evaluations
+        if evaluation.asset_key == key
+    }
+
+
+def refuse_unproven_verdict(recorded: Mapping[str, tuple[str, bool]], verdict: Verdict, metrics: Artifact) -> None:
+    """Hold the verdict against the recorded checks.
+
+    Raises:
+        GateEvidenceError: a check of the verdict was not recorded, belongs to other metrics, or says otherwise.
+    """
+    for check in verdict.checks:
+        if recorded.get(check.name) != (metrics.fingerprint, check.is_passed):
+            found = recorded.get(check.name)
+            what = "has no recorded evaluation" if found is None else f"was recorded as {found}"
+            raise GateEvidenceError(
+                f"{metrics.asset_key} {metrics.partition}: check {check.name} {what}, but the verdict stored in "
+                f"{metrics.uri} says passed={check.is_passed}. Nothing was registered. Materialize "
+                f"{metrics.asset_key} for {metrics.partition} again, then this asset."
+            )
+
+
+def _current(store: ArtifactStore, asset_key: str, week: str) -> Artifact:
+    artifact = store.current(asset_key, week)
+    if artifact is None:
+        raise MissingUpstreamError(f"{asset_key} for {week} has not been materialized: materialize it first.")
+    return artifact

@@ -1,0 +1,29 @@
+"""The code location: loads `defs/` and binds the resources of the environment; nothing else."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from packaging_assets.resources.environment import resources_for
+from packaging_assets.settings import Settings, load_settings, use_settings
+
+# The daily job runs one day at a time although dbt alone could take a range: the policy that Dagster then chooses is
+# the one we want, so there is nothing to warn of.
+warnings.filterwarnings("ignore", message="Asset job daily_inference materializes assets with varying Backfill")
+
+
+def build_definitions(settings: Settings, *, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Everything under `defs/`, with the partitions and resources of `settings`; tests swap resources by name."""
+    with use_settings(settings):
+        loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    resources = {**resources_for(settings), **(resource_overrides or {})}
+    return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=dg.in_process_executor))
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """The definitions of the home that the environment names."""
+    return build_definitions(load_settings())

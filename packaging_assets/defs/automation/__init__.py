@@ -1,0 +1,1 @@
+"""Jobs by name, and the schedules that run them."""

@@ -1,0 +1,90 @@
+"""When the jobs run: UTC, at the times in the settings.
+
+The daily job waits for its data: from `daily_at` on it looks every quarter of an hour for days whose products have
+arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from packaging_assets.jobs import DAILY_JOB, MONTHLY_JOB, WEEKLY_JOB
+from packaging_assets.partitions import daily_partitions
+from packaging_assets.resources.warehouse import Warehouse
+from packaging_assets.settings import Settings, current_settings
+
+PREDICTIONS = dg.AssetKey(["daily", "predictions"])
+ONE_DAY = dt.timedelta(days=1)
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dg.definitions
+def schedules() -> dg.Definitions:
+    """Build the schedules of the settings in use."""
+    settings = current_settings()
+    return dg.Definitions(schedules=[weekly_schedule(settings), monthly_schedule(settings), daily_schedule(settings)])
+
+
+def weekly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Train on Mondays, on the week that has just ended."""
+    at = settings.weekly_at
+    return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
+        WEEKLY_JOB, name="weekly_training_schedule", hour_of_day=at.hour, minute_of_hour=at.minute, day_of_week=1
+    )
+
+
+def monthly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Score the whole inventory on the first of the month."""
+    at = settings.monthly_at
+    return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
+        MONTHLY_JOB, name="monthly_inference_schedule", hour_of_day=at.hour, minute_of_hour=at.minute, day_of_month=1
+    )
+
+
+def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Score a day's products as soon as they have arrived, from `daily_at` on."""
+
+    @dg.schedule(name="daily_inference_schedule", job=DAILY_JOB, cron_schedule="*/15 * * * *", execution_timezone="UTC")
+    def daily_inference_schedule(
+        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        candidates = unpredicted_days(context.instance, settings, context.scheduled_execution_time)
+        arrived = days_with_products(warehouse, candidates)
+        ready = [day for day in candidates if day in arrived]
+        for day in ready:
+            yield dg.RunRequest(partition_key=day.isoformat(), run_key=day.isoformat())
+        if not ready:
+            waiting = ", ".join(day.isoformat() for day in candidates)
+            yield dg.SkipReason(
+                f"Waiting for the products of {waiting}." if waiting else "Every day that is due has been predicted."
+            )
+
+    return daily_inference_schedule
+
+
+def unpredicted_days(instance: dg.DagsterInstance, settings: Settings, now: dt.datetime) -> list[dt.date]:
+    """Days that are over, due, recent, without predictions and without a run under way; oldest first."""
+    partitions = daily_partitions(settings)
+    due_before = now - dt.timedelta(hours=settings.daily_at.hour, minutes=settings.daily_at.minute)
+    keys = partitions.get_partition_keys(current_time=due_before)[-settings.catch_up_days :]
+    done = instance.get_materialized_partitions(PREDICTIONS)
+    runs = instance.get_runs(dg.RunsFilter(job_name=DAILY_JOB.name, statuses=UNFINISHED))
+    under_way = {run.tags.get("dagster/partition") for run in runs}
+    return [dt.date.fromisoformat(key) for key in keys if key not in done and key not in under_way]
+
+
+def days_with_products(warehouse: Warehouse, days: Sequence[dt.date]) -> set[dt.date]:
+    """Those of `days` for which product rows have been delivered."""
+    if not days:
+        return set()
+    rows = warehouse.fetch(
+        "select distinct day from raw.delivery_days where table_name = $table and day >= $first and day <= $last",
+        {"table": "products", "first": min(days), "last": max(days)},
+    )
+    return {row["day"] for row in rows}

@@ -1,0 +1,1 @@
+"""The warehouse's tables: raw sources, and what dbt makes of them."""

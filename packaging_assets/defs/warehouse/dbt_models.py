@@ -1,0 +1,128 @@
+"""dbt's models as assets: reference data and views without partitions, the growing tables by day, recommendations."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+
+from packaging_assets.partitions import daily_partitions
+from packaging_assets.resources.built_days import (
+    built_fingerprints,
+    day_fingerprints,
+    dbt_project_hash,
+    record_built_days,
+)
+from packaging_assets.resources.dbt_project import DbtBuilder, dbt_manifest
+from packaging_assets.resources.warehouse import Warehouse
+from packaging_assets.settings import Settings, current_settings
+
+BEGINNING = dt.date(1900, 1, 1)
+DAILY = ("product_features", "package_evidence")
+RECOMMENDATIONS = ("latest_predictions", "package_recommendations")
+PREDICTIONS_TABLE = dg.AssetKey(["ml", "predictions"])
+OWNERS = ("team:packaging-data",)
+ONE_DAY = dt.timedelta(days=1)
+
+
+class Translator(DagsterDbtTranslator):
+    """Group and owners of dbt's assets as they appear in the UI."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Recommendations stand at the end of the graph, everything else at its beginning."""
+        return "recommendations" if dbt_resource_props["name"] in RECOMMENDATIONS else "warehouse"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - one team owns all
+        """Who answers for the warehouse's models."""
+        return OWNERS
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """Point what reads the loaded predictions at the two assets that load them."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if all(dep.asset_key != PREDICTIONS_TABLE for dep in spec.deps):
+            return spec
+        others = [dep for dep in spec.deps if dep.asset_key != PREDICTIONS_TABLE]
+        loaded_by = [dg.AssetDep([cadence, "predictions"]) for cadence in ("daily", "monthly")]
+        return spec.replace_attributes(deps=[*others, *loaded_by])
+
+
+@dg.definitions
+def dbt_models() -> dg.Definitions:
+    """Build the dbt assets of the settings in use."""
+    settings = current_settings()
+    common: dict[str, Any] = {
+        "manifest": dbt_manifest(settings),
+        "dagster_dbt_translator": Translator(),
+        "pool": "warehouse",
+    }
+    daily: dict[str, Any] = {
+        "partitions_def": daily_partitions(settings),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+    }
+
+    @dbt_assets(**common, name="reference_models", exclude=" ".join((*DAILY, *RECOMMENDATIONS)))
+    def reference_models(
+        context: dg.AssetExecutionContext, dbt: dg.ResourceParam[DbtBuilder], warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        warehouse.create_tables()
+        yield from dbt.build(context)
+
+    @dbt_assets(**common, **daily, name="daily_models", select=" ".join(DAILY))
+    def daily_models(
+        context: dg.AssetExecutionContext,
+        dbt: dg.ResourceParam[DbtBuilder],
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        days = _days(context)
+        wanted = _wanted_fingerprints(warehouse, days, settings)
+        built = built_fingerprints(warehouse, before=dt.datetime.combine(days[-1] + ONE_DAY, dt.time()))
+        stale = [day for day in days if built.get(day) != wanted[day]]
+        if not stale:
+            yield from _unchanged(context, wanted)
+            return
+        yield from dbt.build(context, variables=_window(stale, settings))
+        record_built_days(warehouse, {day: wanted[day] for day in stale})
+
+    @dbt_assets(**common, name="recommendation_models", select=" ".join(RECOMMENDATIONS))
+    def recommendation_models(context: dg.AssetExecutionContext, dbt: dg.ResourceParam[DbtBuilder]) -> Iterator[Any]:
+        yield from dbt.build(context)
+
+    return dg.Definitions(assets=[reference_models, daily_models, recommendation_models])
+
+
+def _days(context: dg.AssetExecutionContext) -> list[dt.date]:
+    window = context.partition_time_window
+    return [window.start.date() + ONE_DAY * number for number in range((window.end.date() - window.start.date()).days)]
+
+
+def _wanted_fingerprints(warehouse: Warehouse, days: Sequence[dt.date], settings: Settings) -> dict[dt.date, str]:
+    project_hash = dbt_project_hash(settings.dbt_project_path)
+    return day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=project_hash)
+
+
+def _window(stale: Sequence[dt.date], settings: Settings) -> dict[str, str]:
+    """The window that covers the stale days; the first day's also covers everything before it."""
+    start = BEGINNING if stale[0] == settings.first_week else stale[0]
+    return {
+        "window_start": dt.datetime.combine(start, dt.time()).isoformat(),
+        "window_end": dt.datetime.combine(stale[-1] + ONE_DAY, dt.time()).isoformat(),
+    }
+
+
+def _unchanged(context: dg.AssetExecutionContext, fingerprints: Mapping[dt.date, str]) -> Iterator[Any]:
+    """Materialize without running dbt: the days were built from the same rows by the same SQL."""
+    version = fingerprints[max(fingerprints)]
+    for key in sorted(context.selected_asset_keys):
+        yield dg.MaterializeResult(asset_key=key, data_version=dg.DataVersion(version), metadata={"cache": "hit"})
+    # A day counts as built only once its error-severity tests have passed on exactly these rows.
+    for spec in context.assets_def.check_specs:
+        if spec.blocking and spec.key in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(
+                asset_key=spec.asset_key,
+                check_name=spec.name,
+                passed=True,
+                description="Unchanged since it passed: same rows, same SQL.",
+                metadata={"cache": "hit"},
+            )

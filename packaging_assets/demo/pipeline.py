@@ -1,0 +1,153 @@
+"""Runs the main job week by week, as it would happen: a week's deliveries arrive, are built, and are trained on."""
+
+import datetime as dt
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from packaging_assets.home import write_partition_range
+from packaging_assets.ingestion.delivery import ingest_files
+from packaging_assets.ingestion.errors import IngestionError
+from packaging_assets.resources.clock import SystemClock
+from packaging_assets.resources.environment import warehouse_for
+from packaging_assets.runner import JobRun, JobRunner
+from packaging_assets.settings import Settings, load_settings
+from packaging_assets.simulator import RetailerConfig, SimulatedRetailer, simulate
+from packaging_assets.simulator.deliveries import Delivery
+
+CONFIG_FILE = "demo.json"
+
+
+class DemoError(Exception):
+    """The demo cannot run in this home; the message says why and what to do."""
+
+
+class Progress(Protocol):
+    """Shows how far the demo is."""
+
+    def advance(self, what: str) -> None:
+        """One more unit of work begins."""
+        ...
+
+    def detail(self, what: str) -> None:
+        """Within the unit, this is going on."""
+        ...
+
+
+@dataclass
+class DemoRun:
+    """What the demo ran: enough to report on it."""
+
+    settings: Settings
+    retailer: SimulatedRetailer
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    training: dict[str, JobRun] = field(default_factory=dict[str, JobRun])
+    refused: list[str] = field(default_factory=list[str])
+    daily: JobRun | None = None
+    monthly: JobRun | None = None
+
+    @contextmanager
+    def stage(self, name: str) -> Generator[None]:
+        """Add the wall time of the block to the stage."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def units_of_work(config: RetailerConfig) -> int:
+    """How often `run_demo` calls `Progress.advance`."""
+    return 2 + 3 * config.weeks + 2
+
+
+def run_demo(home: Path | None, config: RetailerConfig, progress: Progress) -> DemoRun:
+    """Simulate, ingest, build, train and predict; what was done before with the same options is not done again.
+
+    Raises:
+        DemoError: the home holds another demo, or somebody's own data.
+        JobFailedError: a job failed.
+    """
+    settings = load_settings(home)
+    _claim_home(settings, config)
+    started = time.perf_counter()
+    progress.advance("simulating a retailer")
+    run = DemoRun(settings, simulate(config, settings.home / "simulated"))
+    run.seconds["simulate"] = time.perf_counter() - started
+    write_partition_range(settings, first_week=config.first_week, last_day=run.retailer.last_day)
+    run.settings = settings = load_settings(home)
+    progress.advance("loading definitions")
+    with run.stage("load_definitions"):
+        runner = JobRunner.for_home(settings)
+    _train_week_by_week(run, runner, progress)
+    _predict(run, runner, progress)
+    return run
+
+
+def _claim_home(settings: Settings, config: RetailerConfig) -> None:
+    marker = settings.home / CONFIG_FILE
+    wanted = config.model_dump_json(indent=2) + "\n"
+    if marker.exists() and marker.read_text() != wanted:
+        raise DemoError(
+            f"{settings.home} holds a demo with other options ({marker}). Choose another home with --home, or delete "
+            "this one."
+        )
+    if not marker.exists() and settings.warehouse_path.exists():
+        raise DemoError(
+            f"{settings.home} holds a warehouse that no demo made. The demo does not mix with other data: choose "
+            "another home with --home."
+        )
+    settings.home.mkdir(parents=True, exist_ok=True)
+    marker.write_text(wanted)
+
+
+def _train_week_by_week(run: DemoRun, runner: JobRunner, progress: Progress) -> None:
+    arrivals = _arrivals(run.retailer)
+    for week in run.retailer.weeks:
+        progress.advance(f"week {week}: ingesting what arrived")
+        with run.stage("ingest"):
+            for delivery in arrivals[week]:
+                run.refused += _ingest(run.settings, delivery)
+        progress.advance(f"week {week}: building the warehouse")
+        sunday = dt.date.fromisoformat(week) + dt.timedelta(days=6)
+        with run.stage("warehouse"):
+            runner.run("warehouse", first=week, last=sunday.isoformat(), on_step=progress.detail)
+        progress.advance(f"week {week}: training")
+        with run.stage("training"):
+            run.training[week] = runner.run("weekly", first=week, on_step=progress.detail)
+
+
+def _predict(run: DemoRun, runner: JobRunner, progress: Progress) -> None:
+    last_day = run.retailer.last_day
+    progress.advance(f"daily inference for {last_day}")
+    with run.stage("daily_inference"):
+        run.daily = runner.run("daily", first=last_day.isoformat(), on_step=progress.detail)
+    progress.advance("monthly inference for the whole inventory")
+    with run.stage("monthly_inference"):
+        month = last_day.replace(day=1).isoformat()
+        run.monthly = runner.run("monthly", first=month, on_step=progress.detail)
+
+
+def _arrivals(retailer: SimulatedRetailer) -> Mapping[str, list[Delivery]]:
+    """Deliveries by the week they cover; the history comes with the first week."""
+    arrivals: dict[str, list[Delivery]] = {week: [] for week in retailer.weeks}
+    for delivery in retailer.deliveries:
+        arrivals[delivery.week if delivery.week in arrivals else retailer.weeks[0]].append(delivery)
+    return arrivals
+
+
+def _ingest(settings: Settings, delivery: Delivery) -> list[str]:
+    """Take in what can be taken in; a refused file is reported and does not stop the files beside it."""
+    refused: list[str] = []
+    warehouse = warehouse_for(settings)
+    for table, path in delivery.files.items():
+        try:
+            list(
+                ingest_files(
+                    warehouse, {table: path}, max_bad_row_share=settings.max_bad_row_share, clock=SystemClock()
+                )
+            )
+        except IngestionError as error:
+            refused.append(str(error))
+    return refused

@@ -1,0 +1,111 @@
+"""What the demo came to, read back from registry, artifacts and warehouse, and held against the simulator's truth."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from packaging_assets.demo.pipeline import DemoRun
+from packaging_assets.domain.average_precision import average_precision
+from packaging_assets.domain.package_types import PACKAGE_TYPES
+from packaging_assets.domain.registry import ModelVersion
+from packaging_assets.resources.environment import artifact_store_for, model_registry_for, warehouse_for
+from packaging_assets.simulator import read_truth
+
+NOTHING_FITS = "none"
+
+
+def build_report(run: DemoRun) -> dict[str, Any]:
+    """The object that `packaging demo --json` prints."""
+    return {
+        "models": _models(run),
+        "inference": _inference(run),
+        "recommendations": _recommendations(run),
+        "incidents": [incident.model_dump() for incident in run.retailer.config.incidents],
+        "refused_deliveries": run.refused,
+        "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
+    }
+
+
+def _models(run: DemoRun) -> list[dict[str, Any]]:
+    versions = model_registry_for(run.settings).versions()
+    latest = {(version.training_week, version.package_type): version for version in versions}
+    return [
+        _model(run, latest[week, package_type])
+        for week in run.retailer.weeks
+        for package_type in PACKAGE_TYPES
+        if (week, package_type) in latest
+    ]
+
+
+def _model(run: DemoRun, version: ModelVersion) -> dict[str, Any]:
+    return {
+        "week": version.training_week,
+        "package_type": version.package_type,
+        "validation_rows": version.metrics["validation_rows"],
+        "minority_rate": version.metrics["minority_rate"],
+        "pr_auc": version.metrics["pr_auc"],
+        "bayes_share": _bayes_share(run, version),
+        "verdict": version.verdict,
+        "version": version.version,
+        "status": str(version.status),
+        "is_champion": version.is_champion,
+        "cache": run.training[version.training_week].cache[f"{version.model}/model"],
+        "reasons": list(version.reasons),
+        "fingerprint": version.fingerprint,
+    }
+
+
+def _bayes_share(run: DemoRun, version: ModelVersion) -> float:
+    """The model's PR-AUC as a share of the Bayes-optimal one's, on the same rows and the same observed labels."""
+    store = artifact_store_for(run.settings)
+    with store.scratch() as scratch:
+        folder = store.local_path(store.get(version.metrics_uri), scratch)
+        scores = pq.read_table(folder / "scores.parquet", columns=["product_id", "label"])
+    truth = read_truth(run.retailer.truth, scores["product_id"].to_pylist())
+    bayes, labels = truth[f"bayes_{version.package_type}"].to_numpy(), scores["label"].to_numpy()
+    if version.metrics["minority_label"] == 0:
+        bayes, labels = 1 - bayes, 1 - labels
+    return version.metrics["pr_auc"] / average_precision(labels, bayes)
+
+
+def _inference(run: DemoRun) -> dict[str, Any]:
+    day = run.retailer.last_day
+    keys = {"daily": day.isoformat(), "monthly": day.replace(day=1).isoformat()}
+    store = artifact_store_for(run.settings)
+    rows = {cadence: _rows(run, cadence, partition) for cadence, partition in keys.items()}
+    inventory = store.current("monthly/inventory", keys["monthly"])
+    registry = model_registry_for(run.settings)
+    champions = {model: registry.champion(model) for model in registry.models()}
+    return {
+        "daily_rows": rows["daily"],
+        "monthly_rows": rows["monthly"],
+        "inventory_rows": inventory.total_rows if inventory else 0,
+        "models_used": _models_used(run, keys["monthly"]),
+        "champions": {model: version.version for model, version in champions.items() if version},
+    }
+
+
+def _rows(run: DemoRun, cadence: str, partition: str) -> int:
+    found = warehouse_for(run.settings).fetch(
+        "select count(*) as n from ml.predictions where cadence = $cadence and partition_start = cast($start as date)",
+        {"cadence": cadence, "start": partition},
+    )
+    return int(found[0]["n"])
+
+
+def _models_used(run: DemoRun, partition: str) -> dict[str, int]:
+    rows = warehouse_for(run.settings).fetch(
+        "select distinct package_type, model_version from ml.predictions "
+        "where cadence = 'monthly' and partition_start = cast($start as date) order by package_type",
+        {"start": partition},
+    )
+    return {row["package_type"]: int(row["model_version"]) for row in rows}
+
+
+def _recommendations(run: DemoRun) -> Mapping[str, int]:
+    rows = warehouse_for(run.settings).fetch(
+        "select package_type, count(*) as n from marts.package_recommendations group by package_type", {}
+    )
+    counts = {row["package_type"] or NOTHING_FITS: int(row["n"]) for row in rows}
+    return {name: counts.get(name, 0) for name in (*PACKAGE_TYPES, NOTHING_FITS)}

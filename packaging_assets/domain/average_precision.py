@@ -1,0 +1,142 @@
+"""Average precision, its curve, and the standard error of its difference between two models on the same rows.
+
+Ties: rows with equal scores enter together, as in `sklearn.metrics.average_precision_score`. `N_i` counts the rows
+that score at least as much as row i, `Prec_i` is the share of positives among them, and AP is the mean of `Prec_i`
+over the positives.
+
+Sums are numpy's own, never a BLAS product: that one adds in an order which depends on the number of threads, so its
+last digit is not the same on every machine.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.integer[Any]]
+
+
+class _Ranking(NamedTuple):
+    """Rows in descending order of score. `order` (n,) puts them so; the others, (n,) too, follow that order."""
+
+    order: npt.NDArray[np.intp]
+    is_positive: FloatArray
+    rows_above: FloatArray
+    precision: FloatArray
+
+
+class PrecisionRecallCurve(NamedTuple):
+    """One point per distinct score, recall increasing; shape (distinct scores,) each."""
+
+    recall: FloatArray
+    precision: FloatArray
+
+
+class PairedDifference(NamedTuple):
+    """`difference` = AP of the second scores minus AP of the first, with its standard error."""
+
+    difference: float
+    standard_error: float
+
+
+def _rank(y: Labels, scores: FloatArray) -> _Ranking:
+    order = np.argsort(-scores, kind="stable")
+    is_positive = y[order].astype(np.float64)
+    ends = _tie_ends(scores[order])
+    rows_above = (ends + 1).astype(np.float64)
+    return _Ranking(order, is_positive, rows_above, np.cumsum(is_positive)[ends] / rows_above)
+
+
+def _tie_ends(sorted_scores: FloatArray) -> npt.NDArray[np.intp]:
+    """For each row the position of the last row with the same score, shape (n,)."""
+    last_of_tie = np.flatnonzero(np.append(np.diff(sorted_scores) != 0, np.ones(min(len(sorted_scores), 1), bool)))
+    return np.repeat(last_of_tie, np.diff(last_of_tie, prepend=-1))
+
+
+def average_precision(y: Labels, scores: FloatArray) -> float:
+    """Average precision of the rows with y = 1; NaN where there are none. Shapes (n,)."""
+    ranking = _rank(y, scores)
+    positives = ranking.is_positive.sum()
+    return float((ranking.precision * ranking.is_positive).sum() / positives) if positives else float("nan")
+
+
+def precision_recall_curve(y: Labels, scores: FloatArray) -> PrecisionRecallCurve:
+    """Precision and recall at every distinct score, the highest first. Shapes (n,); at least one y = 1."""
+    ranking = _rank(y, scores)
+    ends = np.unique(ranking.rows_above.astype(np.intp)) - 1
+    return PrecisionRecallCurve(
+        recall=np.cumsum(ranking.is_positive)[ends] / ranking.is_positive.sum(), precision=ranking.precision[ends]
+    )
+
+
+def recall_at_precision(y: Labels, scores: FloatArray, precision: float) -> float:
+    """The largest recall at which precision is still at least `precision`; 0 where it never is."""
+    curve = precision_recall_curve(y, scores)
+    return float(curve.recall[curve.precision >= precision].max(initial=0.0))
+
+
+def influence(y: Labels, scores: FloatArray) -> FloatArray:
+    """Derivative of average precision with respect to each row's weight, shape (n,), in the order of the input.
+
+    Row k's weight moves the precision at every positive that scores no more than it does:
+    `U_k = [y_k (Prec_k - AP) + y_k A_k - B_k] / P`, with `A_k` the sum of `1 / N_i` and `B_k` that of `Prec_i / N_i`
+    over those positives i, and P the number of positives. The influences add up to zero.
+    """
+    ranking = _rank(y, scores)
+    is_positive, rows_above, precision = ranking.is_positive, ranking.rows_above, ranking.precision
+    positives = is_positive.sum()
+    area = (precision * is_positive).sum() / positives
+    starts = _tie_starts(rows_above)
+    from_here_down = _sum_from(is_positive / rows_above)[starts]
+    weighted_from_here_down = _sum_from(is_positive * precision / rows_above)[starts]
+    influences = np.empty(len(y))
+    influences[ranking.order] = (
+        is_positive * (precision - area + from_here_down) - weighted_from_here_down
+    ) / positives
+    return influences
+
+
+def _tie_starts(rows_above: FloatArray) -> npt.NDArray[np.intp]:
+    """For each row the position of the first row with the same score, shape (n,)."""
+    return np.searchsorted(rows_above, rows_above, side="left")
+
+
+def _sum_from(values: FloatArray) -> FloatArray:
+    return np.cumsum(values[::-1])[::-1]
+
+
+def paired_average_precision_difference(
+    y: Labels, first_scores: FloatArray, second_scores: FloatArray
+) -> PairedDifference:
+    """AP of `second_scores` minus AP of `first_scores` on the same rows, with a standard error.
+
+    The error is the infinitesimal jackknife's (Jaeckel 1972; Efron 1982): the root of the summed squares of the
+    differences in influence. It replaces a bootstrap of hundreds of resamples at the cost of two sorts.
+
+    Args:
+        y: shape (n,), 1 for the class that is to be found, 0 for the other; at least one 1.
+        first_scores: shape (n,), higher means more likely 1.
+        second_scores: shape (n,), likewise.
+    """
+    difference = average_precision(y, second_scores) - average_precision(y, first_scores)
+    influences = influence(y, second_scores) - influence(y, first_scores)
+    return PairedDifference(difference, float(np.sqrt((influences**2).sum())))
+
+
+def average_precision_error(y: Labels, scores: FloatArray) -> float:
+    """Standard error of one average precision, by the infinitesimal jackknife. Shapes (n,)."""
+    return float(np.sqrt((influence(y, scores) ** 2).sum()))
+
+
+def area_under_roc(y: Labels, scores: FloatArray) -> float:
+    """Probability that a row with y = 1 scores above one with y = 0, ties counting half. NaN with one class only."""
+    values, which = np.unique(scores, return_inverse=True)
+    counts = np.bincount(which, minlength=len(values)).astype(np.float64)
+    positives = np.bincount(which, weights=y, minlength=len(values))
+    negatives = counts - positives
+    pairs = positives.sum() * negatives.sum()
+    if not pairs:
+        return float("nan")
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum() / pairs)

@@ -1,0 +1,37 @@
+"""Parquet as the platform writes and lists it: fixed settings, so that equal tables are equal bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROWS_PER_GROUP = 131_072
+"""Large enough to compress well, small enough that a reader of one row group holds tens of megabytes."""
+
+
+def part_name(number: int) -> str:
+    """File name of the part `number`, from 0; names sort as their numbers do."""
+    return f"part-{number:05d}.parquet"
+
+
+def list_parts(folder: Path) -> list[Path]:
+    """The Parquet files directly in `folder`, in the order of their names."""
+    return sorted(folder.glob("*.parquet"))
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write `table` as one file, without the notes that pandas leaves in the schema."""
+    pq.write_table(table.replace_schema_metadata(None), path, compression="zstd", row_group_size=ROWS_PER_GROUP)
+
+
+def read_column_names(path: Path) -> list[str]:
+    """The names of the columns of one file."""
+    return pq.read_schema(path).names
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None, *, dictionary: Sequence[str] = ()) -> pa.Table:
+    """Read `columns` (default: all) of one file, in that order, those named in `dictionary` as dictionary arrays."""
+    with pq.ParquetFile(path, read_dictionary=list(dictionary)) as file:
+        table = file.read(None if columns is None else list(columns))
+    return table if columns is None else table.select(columns)

@@ -1,0 +1,148 @@
+"""Splits: which labelled products train a model and which judge it.
+
+With the hash method a product's side depends on its id and the seed alone: it is the same in every week and for every
+package type, so a champion was never trained on the rows that later judge its challenger.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions while it is imported, where pyright cannot see them.
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from packaging_assets.domain.features import FIT_COLUMNS, PackageType
+from packaging_assets.domain.json_files import write_json
+from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
+
+SPLIT_COLUMNS = ("product_id", "label", "weight", "is_random_test")
+"""Of train.parquet and validation.parquet, in the order of `product_id`; label: 1 suitable, 0 not."""
+
+BITS_OF_HASH = 64
+
+
+class SplitError(ValueError):
+    """The labels cannot be split so that a model can be trained and judged; the message says why and what to do."""
+
+
+class SplitParams(BaseModel):
+    """Which rows go where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    package_type: PackageType
+    method: Literal["hash", "time"] = Field(
+        "hash", description="hash: by product id, the same in every week; time: products first seen lately validate."
+    )
+    validation_fraction: float = Field(0.25, gt=0, lt=1, description="Share of products that validate (hash).")
+    seed: int = Field(20250106, ge=0, lt=10**16, description="Another seed draws other validation products (hash).")
+    validation_weeks: int = Field(4, ge=1, description="Products first seen in the last so many weeks validate (time).")
+    week: dt.date | None = Field(None, description="Monday of the training week, needed by the time method.")
+
+    @model_validator(mode="after")
+    def _time_needs_week(self) -> SplitParams:
+        if self.method == "time" and self.week is None:
+            raise ValueError("the split method 'time' needs `week`, the Monday of the training week")
+        return self
+
+
+def split(inputs: Mapping[str, Path], params: SplitParams, output: Path) -> None:
+    """Divide the labelled products of one package type that fit into it.
+
+    Products that do not fit by their measures are left out: the answer is known without a model, and easy rows would
+    flatter it.
+
+    Args:
+        inputs: `labels` (labels.parquet) and `features` (Parquet parts with `product_id` and `fits_<type>`).
+        params: package type and method.
+        output: gets train.parquet and validation.parquet (`SPLIT_COLUMNS`) and split.json (rows, positives and label
+            rate of both sides, and how many labels were left out for which reason).
+
+    Raises:
+        SplitError: a side is empty or has one class only.
+    """
+    labels = read_parquet(inputs["labels"] / "labels.parquet")
+    first_seen = _first_seen(labels)
+    labels = labels.filter(pc.equal(labels["package_type"], params.package_type)).sort_by("product_id")
+    kept, excluded = _keep_fitting(labels, inputs["features"], FIT_COLUMNS[params.package_type])
+    is_validation = pa.array(_is_validation(kept, first_seen, params))
+    sides = {"train": kept.filter(pc.invert(is_validation)), "validation": kept.filter(is_validation)}
+    summary: dict[str, Any] = {"excluded": excluded, **params.model_dump(mode="json")}
+    for side, rows in sides.items():
+        summary[side] = _summarise(rows)
+        _check_side(side, summary, params)
+        write_parquet(rows.select(SPLIT_COLUMNS), output / f"{side}.parquet")
+    write_json(output / "split.json", summary)
+
+
+def _keep_fitting(labels: pa.Table, features: Path, fits: str) -> tuple[pa.Table, dict[str, int]]:
+    parts = [read_parquet(part, ("product_id", fits)) for part in list_parts(features)]
+    known = pa.concat_tables(parts)
+    fitting = known.filter(known[fits])["product_id"]
+    is_known = pc.is_in(labels["product_id"], value_set=known["product_id"])
+    is_fitting = pc.is_in(labels["product_id"], value_set=fitting)
+    excluded = {
+        "no_features": len(labels) - _count(is_known),
+        "does_not_fit": _count(is_known) - _count(is_fitting),
+    }
+    return labels.filter(is_fitting), excluded
+
+
+def _count(mask: pa.ChunkedArray) -> int:
+    return pc.sum(mask, min_count=0).as_py()
+
+
+def _first_seen(labels: pa.Table) -> pa.Table:
+    """When evidence about a product, in whichever package type, came first."""
+    return labels.group_by("product_id").aggregate([("first_evidence_at", "min")])
+
+
+def _is_validation(rows: pa.Table, first_seen: pa.Table, params: SplitParams) -> npt.NDArray[np.bool_]:
+    if params.week is None or params.method == "hash":
+        return hash_to_unit_interval(rows["product_id"], params.seed) < params.validation_fraction
+    monday = params.week + dt.timedelta(weeks=1 - params.validation_weeks)
+    boundary = pa.scalar(dt.datetime.combine(monday, dt.time()), pa.timestamp("us"))
+    position = pc.index_in(rows["product_id"], value_set=first_seen["product_id"])
+    seen_at = first_seen["first_evidence_at_min"].take(position)
+    return pc.greater_equal(seen_at, boundary).to_numpy()
+
+
+def hash_to_unit_interval(product_ids: pa.ChunkedArray, seed: int) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) per product, which depends on its id and the seed only (SipHash with the seed as key)."""
+    import pandas as pd
+
+    ids = np.asarray(product_ids.to_pylist(), dtype=object)
+    hashes = pd.util.hash_array(ids, hash_key=f"{seed:016d}", categorize=False)
+    return np.ldexp((hashes >> np.uint64(11)).astype(np.float64), 11 - BITS_OF_HASH)  # 53 bits: exact, never 1.0
+
+
+def _summarise(rows: pa.Table) -> dict[str, Any]:
+    positives = pc.sum(rows["label"], min_count=0).as_py()
+    return {
+        "rows": len(rows),
+        "positives": positives,
+        "label_rate": positives / len(rows) if len(rows) else None,
+        "random_tests": _count(rows["is_random_test"]),
+    }
+
+
+def _check_side(side: str, summary: Mapping[str, Any], params: SplitParams) -> None:
+    rows, positives = summary[side]["rows"], summary[side]["positives"]
+    if 0 < positives < rows:
+        return
+    what = "no rows" if rows == 0 else f"{rows} rows, all with the label {int(positives > 0)}"
+    excluded = ", ".join(f"{reason} {count}" for reason, count in summary["excluded"].items())
+    remedy = "validation_fraction" if params.method == "hash" else "validation_weeks"
+    raise SplitError(
+        f"the {side} side of {params.package_type} has {what} (labels left out: {excluded}); "
+        f"wait for more labels, or change `{remedy}` of the split"
+    )

@@ -1,0 +1,150 @@
+"""What ingestion asks of the warehouse: which deliveries and rows are there, and the append, in one transaction.
+
+The SQL runs on DuckDB and on Redshift; `"raw"` is quoted because Redshift reserves the word. Names of tables and
+columns come from the contract, values only as parameters.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from packaging_assets.ingestion.contract import TableContract
+from packaging_assets.resources.warehouse import Parameters, Warehouse
+
+_ROWS_PER_FILE = 100_000
+
+_FIND_DELIVERY = """
+select accepted_rows, duplicate_rows, quarantined_rows, received_at
+from "raw".deliveries
+where delivery_id = $delivery_id and table_name = $table_name
+"""
+_FIND_DAYS = """
+select day
+from "raw".delivery_days
+where delivery_id = $delivery_id and table_name = $table_name
+order by day
+"""
+_HAS_ROWS = 'select 1 as is_there from "raw".{table} limit 1'
+_DROP_KNOWN = "drop table if exists {known}"
+_KEEP_KNOWN = """
+create table {known} as
+select {columns}
+from "raw".{table} standing
+where exists (select 1 from delivered where {same_key})
+"""
+_READ_KNOWN = "select {columns} from {known} order by {key}"
+
+# Another process may have taken in the same file meanwhile; the record, written last, says so.
+_IS_NEW = """
+not exists (
+    select 1 from "raw".deliveries where delivery_id = $delivery_id and table_name = $table_name
+)
+"""
+_APPEND_ROWS = """
+insert into "raw".{table} ({columns})
+select {columns}
+from delivered
+where delivered_line not in (select delivered_line from left_out) and {is_new}
+order by {key}
+"""
+_APPEND_QUARANTINE = """
+insert into "raw".quarantine (delivery_id, table_name, file_name, line, field, value, reason)
+select $delivery_id, $table_name, $file_name, line, field, value, reason
+from bad_rows
+where {is_new}
+order by line
+"""
+_APPEND_DAYS = """
+insert into "raw".delivery_days (delivery_id, table_name, day, rows)
+select $delivery_id, $table_name, day, rows
+from days
+where {is_new}
+order by day
+"""
+_APPEND_DELIVERY = """
+insert into "raw".deliveries (
+    delivery_id, table_name, file_name, accepted_rows, duplicate_rows, quarantined_rows, received_at
+)
+select $delivery_id, $table_name, $file_name, $accepted_rows, $duplicate_rows, $quarantined_rows, $received_at
+where {is_new}
+"""
+
+
+def find_delivery(warehouse: Warehouse, table: str, delivery_id: str) -> dict[str, Any] | None:
+    """The record of a file already taken in for this table: its counts and `received_at`."""
+    rows = warehouse.fetch(_FIND_DELIVERY, {"delivery_id": delivery_id, "table_name": table})
+    return rows[0] if rows else None
+
+
+def delivered_days(warehouse: Warehouse, table: str, delivery_id: str) -> tuple[dt.date, ...]:
+    """The days to which a delivery added rows."""
+    rows = warehouse.fetch(_FIND_DAYS, {"delivery_id": delivery_id, "table_name": table})
+    return tuple(row["day"] for row in rows)
+
+
+def fetch_known_rows(
+    warehouse: Warehouse, contract: TableContract, delivered: Path, delivery_id: str, folder: Path
+) -> Path | None:
+    """The warehouse's rows that share a key with a delivered one, as Parquet parts in `folder`; none: nothing there.
+
+    They pass through a table of their own, since only a load sees staged rows and only an unload returns rows. It is
+    dropped at once, and again by the next attempt should this one be killed in between.
+    """
+    if not warehouse.fetch(_fill(_HAS_ROWS, contract), {}):
+        return None
+    known = f'"raw".known_{contract.name}_{delivery_id[:16]}'
+    drop = (_fill(_DROP_KNOWN, contract, known=known), {})
+    keep = (_fill(_KEEP_KNOWN, contract, known=known), {})
+    warehouse.load({"delivered": delivered}, [drop, keep])
+    try:
+        read = _fill(_READ_KNOWN, contract, known=known)
+        warehouse.unload(read, {}, folder, rows_per_file=_ROWS_PER_FILE)
+    finally:
+        warehouse.load({}, [drop])
+    return folder
+
+
+def append_delivery(
+    warehouse: Warehouse,
+    contract: TableContract,
+    record: Parameters,
+    *,
+    delivered: Path,
+    left_out: pa.Table,
+    days: pa.Table,
+    bad_rows: Path,
+) -> None:
+    """Append rows, quarantine, days and the delivery's record in one transaction; a second time appends nothing.
+
+    Args:
+        warehouse: where to.
+        contract: the table's contract.
+        record: the columns of `raw.deliveries` by name.
+        delivered: Parquet parts: `validation.LINE_COLUMN` and the contract's columns.
+        left_out: the lines of `delivered` that are not appended.
+        days: `day` and `rows`.
+        bad_rows: Parquet parts of bad rows (`validation.BAD_ROW_SCHEMA`).
+    """
+    identity = {name: record[name] for name in ("delivery_id", "table_name")}
+    warehouse.load(
+        {"delivered": delivered, "left_out": left_out, "days": days, "bad_rows": bad_rows},
+        [
+            (_fill(_APPEND_ROWS, contract), identity),
+            (_fill(_APPEND_QUARANTINE, contract), {**identity, "file_name": record["file_name"]}),
+            (_fill(_APPEND_DAYS, contract), identity),
+            (_fill(_APPEND_DELIVERY, contract), record),
+        ],
+    )
+
+
+def _fill(sql: str, contract: TableContract, *, known: str = "") -> str:
+    return sql.format(
+        table=contract.name,
+        columns=", ".join(contract.column_names),
+        key=", ".join(contract.key),
+        same_key=" and ".join(f"standing.{name} = delivered.{name}" for name in contract.key),
+        known=known,
+        is_new=_IS_NEW,
+    )

@@ -1,0 +1,31 @@
+"""The time of day as a resource, so that tests and replays decide what time it is."""
+
+import datetime as dt
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> dt.datetime:
+        """The current moment, timezone-aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> dt.datetime:
+        """The current moment, timezone-aware, in UTC."""
+        return dt.datetime.now(dt.UTC)
+
+
+class FixedClock:
+    """A clock that stands still."""
+
+    def __init__(self, moment: dt.datetime) -> None:
+        self._moment = moment
+
+    def now(self) -> dt.datetime:
+        """The moment it was given."""
+        return self._moment

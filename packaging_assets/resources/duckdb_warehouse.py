@@ -1,0 +1,140 @@
+"""The embedded warehouse: one DuckDB file.
+
+DuckDB lets one process write, and none read meanwhile. So every call opens its own connection, closes it at once, and
+waits for the lock; dbt does the same with its own connection.
+"""
+
+import re
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from packaging_assets.resources.parquet_parts import write_parts
+from packaging_assets.resources.warehouse import Parameters, WarehouseError
+
+TABLES_SQL = Path(__file__).with_name("warehouse_tables.sql")
+_FIRST_WAIT_SECONDS = 0.25
+_LONGEST_WAIT_SECONDS = 8.0
+_ROWS_PER_BATCH = 65_536
+# DuckDB tells a locked file only by its text: another process has it, or this one opened it in the other mode.
+_IS_BUSY = re.compile(r"could not set lock|conflicting lock|different configuration", re.IGNORECASE)
+_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+class DuckDBWarehouse:
+    """A `Warehouse` in one DuckDB file, made on the first write.
+
+    Args:
+        path: the database file; spilled data goes to a folder beside it.
+        memory_limit: as DuckDB writes it: "4GB"; beyond it DuckDB spills.
+        threads: threads of a query.
+        sleep: waits so many seconds for the lock; 0.25, 0.5, 1, ... and at most 8 at a time.
+        attempts: how often to try to open a locked file (10: about 40 seconds) before `WarehouseError`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        memory_limit: str = "4GB",
+        threads: int = 2,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = 10,
+    ) -> None:
+        self.path = path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(path.with_name(f"{path.name}.spill")),
+            # Queries say their order; keeping that of the input as well would cost memory.
+            "preserve_insertion_order": False,
+            # Without a network, looking for an extension would hang instead of failing.
+            "autoinstall_known_extensions": False,
+        }
+        self._sleep = sleep
+        self._attempts = attempts
+
+    def fetch(self, query: str, parameters: Parameters) -> list[dict[str, Any]]:
+        """The rows of a small result."""
+        with self._connected(read_only=True) as connection:
+            cursor = connection.execute(query, dict(parameters))
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def unload(self, query: str, parameters: Parameters, folder: Path, *, rows_per_file: int) -> int:
+        """Stream a result into Parquet files of `rows_per_file` rows."""
+        with self._connected(read_only=True) as connection:
+            reader = connection.sql(query, params=dict(parameters)).to_arrow_reader(_ROWS_PER_BATCH)
+            return write_parts(reader, folder, rows_per_file=rows_per_file)
+
+    def load(self, staged: Mapping[str, Path | pa.Table], statements: Sequence[tuple[str, Parameters]]) -> None:
+        """Stage the tables and run the statements in one transaction."""
+        with self._connected(read_only=False) as connection, _transaction(connection):
+            for name, rows in staged.items():
+                _stage(connection, name, rows)
+            for sql, parameters in statements:
+                connection.execute(sql, dict(parameters))
+
+    def create_tables(self) -> None:
+        """Create what does not exist yet of `warehouse_tables.sql`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.load({}, [(TABLES_SQL.read_text(encoding="utf-8"), {})])
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
+        connection = self._connect(read_only=read_only)
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise WarehouseError(f"The warehouse {self.path} refused a statement: {error}") from error
+        finally:
+            connection.close()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if read_only and not self.path.exists():
+            raise WarehouseError(f"There is no warehouse at {self.path}; ingest data first (`packaging ingest`).")
+        wait = _FIRST_WAIT_SECONDS
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+            except duckdb.Error as error:
+                if not _IS_BUSY.search(str(error)):
+                    raise WarehouseError(f"The warehouse {self.path} cannot be opened: {error}") from error
+                if attempt == self._attempts:
+                    raise WarehouseError(
+                        f"The warehouse {self.path} stayed locked through {attempt} attempts; "
+                        f"end the process that has it open and try again ({error})"
+                    ) from error
+            self._sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+        raise ValueError(f"attempts is {self._attempts}; at least 1 is needed")
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, name: str, rows: Path | pa.Table) -> None:
+    if not _TABLE_NAME.fullmatch(name):
+        raise WarehouseError(f"{name!r} cannot name a staged table; use lower-case letters, digits and _")
+    if not isinstance(rows, Path):
+        connection.register(f"{name}_rows", rows)
+        connection.execute(f"create temporary table {name} as select * from {name}_rows")  # noqa: S608 - checked above
+        return
+    files = sorted(str(file) for file in rows.glob("*.parquet"))
+    if not files:
+        raise WarehouseError(f"{rows} holds no Parquet file to stage as {name}")
+    statement = f"create temporary table {name} as select * from read_parquet($files)"  # noqa: S608 - checked above
+    connection.execute(statement, {"files": files})

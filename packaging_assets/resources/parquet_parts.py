@@ -1,0 +1,92 @@
+"""Writing a stream of Arrow batches as Parquet files of equal size: same rows, same bytes, constant memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROWS_PER_GROUP = 65_536
+"""Rows held in memory at a time; also the row group, so that its boundaries do not follow the source's batches."""
+
+
+def write_parts(reader: pa.RecordBatchReader, folder: Path, *, rows_per_file: int) -> int:
+    """Write part-00000.parquet and so on, of exactly `rows_per_file` rows save the last; returns the rows written.
+
+    Text columns are dictionary-encoded on disk (they are read back as categories), the schema says string.
+    """
+    if rows_per_file < 1:
+        raise ValueError(f"rows_per_file is {rows_per_file}; at least 1 is needed")
+    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in reader.schema])
+    text_columns = [field.name for field in schema if pa.types.is_string(field.type)]
+    tables = _Tables(reader, schema)
+    part, rows = 0, 0
+    while part == 0 or tables.has_more():
+        path = folder / f"part-{part:05d}.parquet"
+        # pyright takes the default of use_dictionary for its type; a list of columns is documented.
+        with pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=text_columns,  # pyright: ignore[reportArgumentType]
+        ) as writer:
+            written = 0
+            while written < rows_per_file and tables.has_more():
+                table = tables.take(min(ROWS_PER_GROUP, rows_per_file - written))
+                writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+                written += table.num_rows
+        part, rows = part + 1, rows + written
+    return rows
+
+
+def plain_type(given: pa.DataType) -> pa.DataType:
+    """The type a column is written as, whatever width or encoding the database chose.
+
+    DuckDB sums integers to HUGEINT, which reaches Arrow as a decimal; Redshift unloads counts as decimals. Without
+    digits after the point a decimal is an int64, else a double.
+    """
+    for is_of, plain in (
+        (pa.types.is_boolean, pa.bool_()),
+        (pa.types.is_integer, pa.int64()),
+        (pa.types.is_float32, pa.float32()),
+        (pa.types.is_floating, pa.float64()),
+        (pa.types.is_date, pa.date32()),
+        (pa.types.is_timestamp, pa.timestamp("us")),
+    ):
+        if is_of(given):
+            return plain
+    if pa.types.is_decimal(given):
+        return pa.int64() if given.scale == 0 else pa.float64()
+    if pa.types.is_dictionary(given):
+        return plain_type(given.value_type)
+    return pa.string()
+
+
+class _Tables:
+    """The rows of a reader, in tables of the size asked for."""
+
+    def __init__(self, reader: pa.RecordBatchReader, schema: pa.Schema) -> None:
+        self._batches: Iterator[pa.RecordBatch] = iter(reader)
+        self._schema = schema
+        self._pending: list[pa.Table] = []
+        self._rows = 0
+
+    def has_more(self) -> bool:
+        return self._fill(1)
+
+    def take(self, rows: int) -> pa.Table:
+        """The next `rows` rows, fewer at the end, as one chunk per column."""
+        self._fill(rows)
+        pending = pa.concat_tables(self._pending)
+        taken, rest = pending.slice(0, rows), pending.slice(rows)
+        self._pending, self._rows = [rest], rest.num_rows
+        return taken.combine_chunks()
+
+    def _fill(self, rows: int) -> bool:
+        while self._rows < rows:
+            batch = next(self._batches, None)
+            if batch is None:
+                return False
+            self._pending.append(pa.Table.from_batches([batch]).cast(self._schema))
+            self._rows += batch.num_rows
+        return True

@@ -1,0 +1,92 @@
+"""The warehouse as the platform sees it: SQL in, rows or Parquet out, and loads that happen whole or not at all.
+
+What belongs here: the protocol, its errors and `Extract`, the step input that is a query. What does not: SQL (see
+`queries/`) and any one database (see `duckdb_warehouse.py`). SQL names its parameters `$name`.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import pyarrow as pa
+
+Parameters: TypeAlias = Mapping[str, Any]
+
+
+class WarehouseError(Exception):
+    """The warehouse refused a statement or could not be reached; the message names what, where and the remedy."""
+
+
+class Warehouse(Protocol):
+    """What a warehouse can do. Every method raises `WarehouseError`."""
+
+    def fetch(self, query: str, parameters: Parameters) -> list[dict[str, Any]]:
+        """The rows of a small result, one dict per row by column name. Reads only."""
+        ...
+
+    def unload(self, query: str, parameters: Parameters, folder: Path, *, rows_per_file: int) -> int:
+        """Stream a result into `folder` as part-00000.parquet, part-00001.parquet, ... and return the number of rows.
+
+        Every file but the last holds exactly `rows_per_file` rows, in the order of the query; an empty result is one
+        file of no rows. A query with a total ORDER BY gives byte-identical files. Columns are bool, int64, float,
+        double, string, date32 or timestamp[us] without time zone. Memory does not grow with the result.
+        """
+        ...
+
+    def load(self, staged: Mapping[str, Path | pa.Table], statements: Sequence[tuple[str, Parameters]]) -> None:
+        """Run the statements in one transaction: all of them, or none.
+
+        Args:
+            staged: name of a temporary table -> a folder of Parquet files, or an Arrow table, with its rows.
+            statements: SQL and parameters, in order; they may read the staged tables.
+        """
+        ...
+
+    def create_tables(self) -> None:
+        """Create the schemas and tables of `warehouse_tables.sql` that do not exist yet."""
+        ...
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A step input that is the result of queries, unloaded only when a step really runs.
+
+    Attributes:
+        warehouse: where the queries run.
+        queries: subfolder ("" for the folder itself) -> SQL and parameters; the SQL has a total ORDER BY.
+        rows_per_file: rows of each Parquet file.
+        version: stands for what the tables hold of what the queries read: same version, same rows.
+    """
+
+    warehouse: Warehouse
+    queries: Mapping[str, tuple[str, Parameters]]
+    rows_per_file: int
+    version: str
+
+    @property
+    def content_hash(self) -> str:
+        """sha256 over queries, parameters, rows per file and version; known without running anything."""
+        parts = {
+            "queries": {name: [sql, dict(parameters)] for name, (sql, parameters) in self.queries.items()},
+            "rows_per_file": self.rows_per_file,
+            "version": self.version,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_stable_text).encode()).hexdigest()
+
+    def open(self, scratch: Path) -> Path:
+        """Unload every query into `scratch` and return that folder."""
+        for subfolder, (sql, parameters) in self.queries.items():
+            folder = scratch / subfolder
+            folder.mkdir(parents=True, exist_ok=True)
+            self.warehouse.unload(sql, parameters, folder, rows_per_file=self.rows_per_file)
+        return scratch
+
+
+def _stable_text(value: object) -> str:
+    if isinstance(value, dt.datetime | dt.date):
+        return f"{type(value).__name__} {value.isoformat()}"
+    raise TypeError(f"a query parameter of type {type(value).__name__} has no stable text; pass text, number or time")

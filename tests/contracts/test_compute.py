@@ -1,0 +1,44 @@
+import pytest
+from pydantic import BaseModel
+
+from packaging_assets.resources.compute import Compute, InProcessCompute
+
+
+class CountParams(BaseModel):
+    factor: int
+
+
+def count_words(inputs, params, output):
+    words = (inputs["text"] / "text.txt").read_text().split()
+    (output / "count.txt").write_text(str(len(words) * params.factor))
+
+
+def refuse(inputs, params, output):
+    (output / "half.txt").write_text("half")
+    raise RuntimeError("the scales are broken")
+
+
+@pytest.fixture(params=[InProcessCompute])
+def compute(request) -> Compute:
+    return request.param()
+
+
+@pytest.fixture
+def folders(tmp_path):
+    text, output = tmp_path / "text", tmp_path / "output"
+    text.mkdir()
+    output.mkdir()
+    (text / "text.txt").write_text("one two three")
+    return {"text": text}, output
+
+
+def test_a_step_reads_its_inputs_and_params_and_writes_its_output(compute, folders):
+    inputs, output = folders
+    compute.run(count_words, inputs, CountParams(factor=2), output, fingerprint="f" * 64)
+    assert {path.name: path.read_text() for path in output.iterdir()} == {"count.txt": "6"}
+
+
+def test_what_a_step_raises_is_raised(compute, folders):
+    inputs, output = folders
+    with pytest.raises(RuntimeError, match="the scales are broken"):
+        compute.run(refuse, inputs, CountParams(factor=1), output, fingerprint="f" * 64)

@@ -1,0 +1,473 @@
+"""What every model registry promises; a registry joins by a line in `registry`."""
+
+import datetime as dt
+import itertools
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from packaging_assets.domain.registry import (
+    Action,
+    ConflictError,
+    Registration,
+    RegistryError,
+    Status,
+    TransitionError,
+    UnknownVersionError,
+)
+from packaging_assets.resources.sqlite_registry import SqliteModelRegistry, utc_now
+
+WEEKS = ("2025-01-06", "2025-01-13", "2025-01-20")
+START = dt.datetime(2025, 2, 3, 9, 0, tzinfo=dt.UTC)
+BY_ADA = {"actor": "ada", "reason": "checked by hand"}
+
+
+def registration(week=WEEKS[0], verdict="approve", *, model="mailer", fingerprint="f1", **fields) -> Registration:
+    return Registration(
+        **{
+            "model": model,
+            "package_type": model,
+            "training_week": week,
+            "fingerprint": fingerprint,
+            "verdict": verdict,
+            "artifact_uri": f"{model}/model/{week}/{fingerprint}",
+            "metrics_uri": f"{model}/metrics/{week}/{fingerprint}",
+            "content_hash": "c1",
+            "code_version": "0.1.0",
+            "metrics": {"pr_auc": 0.5},
+            **fields,
+        }
+    )
+
+
+def ticking_clock():
+    """Every reading is a minute after the one before."""
+    minutes = itertools.count()
+    return lambda: START + dt.timedelta(minutes=next(minutes))
+
+
+@pytest.fixture(params=[SqliteModelRegistry])
+def registry(request, tmp_path):
+    return request.param(tmp_path / "home" / "50% done?" / "registry.db", clock=ticking_clock())
+
+
+def test_an_empty_registry_answers_without_being_created(registry, tmp_path):
+    assert (registry.models(), registry.versions(), registry.versions("bag"), registry.history("bag")) == (
+        [],
+        [],
+        [],
+        [],
+    )
+    assert (registry.champion("bag"), registry.champion_before("bag", WEEKS[1]), registry.pinned("bag")) == (None,) * 3
+    with pytest.raises(UnknownVersionError, match="no registry yet"):
+        registry.get("bag", 1)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_registered_version_comes_back_as_it_was_given(registry):
+    given = registration(
+        verdict="pending",
+        metrics={"pr_auc": 0.25, "missing": float("nan"), "nested": {"deep": [1, float("inf")]}},
+        reasons=("Drift of width_cm is 0.31, over 0.2.", "Volume is low."),
+    )
+    version = registry.register(given)
+    assert registry.get("mailer", 1) == version
+    assert (version.version, version.status, version.actor) == (1, Status.PENDING, "gates")
+    assert version.created_at == version.updated_at == START
+    assert version.metrics == {"pr_auc": 0.25, "missing": None, "nested": {"deep": [1, None]}}
+    assert version.reasons == given.reasons
+    for name in ("package_type", "training_week", "fingerprint", "verdict", "artifact_uri", "metrics_uri"):
+        assert getattr(version, name) == getattr(given, name)
+    (line,) = registry.history("mailer")
+    assert (line.action, line.actor, line.from_status, line.to_status) == (
+        Action.REGISTER,
+        "gates",
+        None,
+        Status.PENDING,
+    )
+    assert line.reason == "Drift of width_cm is 0.31, over 0.2. Volume is low."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "is_champion"),
+    [("approve", Status.APPROVED, True), ("reject", Status.REJECTED, False), ("pending", Status.PENDING, False)],
+)
+def test_the_verdict_decides_the_status_and_with_it_who_serves(registry, verdict, status, is_champion):
+    version = registry.register(registration(verdict=verdict))
+    assert (version.status, version.is_champion) == (status, is_champion)
+    assert registry.champion("mailer") == (version if is_champion else None)
+
+
+def test_versions_are_numbered_within_their_model_and_listed_by_model_and_number(registry):
+    for model, week in [("mailer", WEEKS[1]), ("bag", WEEKS[0]), ("mailer", WEEKS[0])]:
+        registry.register(registration(week, model=model))
+    registry.register(registration(WEEKS[2], "reject"))
+    assert registry.models() == ["bag", "mailer"]
+    listed = [(v.model, v.version, v.training_week, v.is_champion) for v in registry.versions()]
+    assert listed == [
+        ("bag", 1, WEEKS[0], True),
+        ("mailer", 1, WEEKS[1], True),
+        ("mailer", 2, WEEKS[0], False),
+        ("mailer", 3, WEEKS[2], False),
+    ]
+    assert [v.version for v in registry.versions("mailer", Status.APPROVED)] == [1, 2]
+    assert [v.model for v in registry.versions(status=Status.REJECTED)] == ["mailer"]
+
+
+def test_the_same_model_week_and_fingerprint_is_the_same_version(registry):
+    first = registry.register(registration())
+    assert registry.register(registration(content_hash="c2", reasons=("Again.",))) == first
+    assert len(registry.history("mailer")) == 1
+    assert registry.register(registration(WEEKS[1])).version == 2
+    assert registry.register(registration(fingerprint="f2")).version == 3
+    assert registry.register(registration(model="bag")).version == 1
+
+
+def test_a_retry_never_turns_a_rejection_into_an_approval_nor_hides_one(registry):
+    rejected = registry.register(registration(verdict="reject"))
+    assert registry.register(registration(verdict="approve")) == rejected
+    registry.register(registration(WEEKS[1]))
+    with pytest.raises(ConflictError, match="Version 2 of mailer was registered with the verdict 'approve'"):
+        registry.register(registration(WEEKS[1], "reject"))
+    assert [v.status for v in registry.versions()] == [Status.REJECTED, Status.APPROVED]
+
+
+def test_backfilling_old_weeks_does_not_demote_the_champion(registry):
+    newest = registry.register(registration(WEEKS[2]))
+    oldest = registry.register(registration(WEEKS[0]))
+    middle = registry.register(registration(WEEKS[1]))
+    assert registry.champion("mailer") == newest
+    assert registry.champion_before("mailer", WEEKS[2]) == middle
+    assert registry.champion_before("mailer", WEEKS[1]) == oldest
+    assert registry.champion_before("mailer", WEEKS[0]) is None
+
+
+def test_a_person_approves_with_a_name_and_a_reason_and_it_is_recorded(registry):
+    registry.register(registration(WEEKS[0]))
+    registry.register(registration(WEEKS[1], "reject"))
+    approved = registry.approve("mailer", 2, **BY_ADA, expected_status=Status.REJECTED)
+    assert (approved.status, approved.actor, approved.is_champion) == (Status.APPROVED, "ada", True)
+    assert approved.updated_at > approved.created_at
+    assert registry.get("mailer", 2) == approved
+    line = registry.history("mailer")[-1]
+    assert (line.action, line.version, line.actor, line.reason) == (Action.APPROVE, 2, "ada", "checked by hand")
+    assert (line.from_status, line.to_status) == (Status.REJECTED, Status.APPROVED)
+    assert (line.from_champion, line.to_champion) == (1, 2)
+
+
+def test_rejecting_the_champion_brings_the_one_before_back(registry):
+    registry.register(registration(WEEKS[0]))
+    registry.register(registration(WEEKS[1]))
+    rejected = registry.reject("mailer", 2, **BY_ADA)
+    assert (rejected.status, rejected.is_champion) == (Status.REJECTED, False)
+    assert registry.champion("mailer").version == 1
+    assert registry.reject("mailer", 1, **BY_ADA).status is Status.REJECTED
+    assert registry.champion("mailer") is None
+    champions = [(line.from_champion, line.to_champion) for line in registry.history("mailer")]
+    assert champions == [(None, 1), (1, 2), (2, 1), (1, None)]
+
+
+def test_deciding_what_is_decided_changes_and_records_nothing(registry):
+    approved = registry.register(registration(WEEKS[0]))
+    rejected = registry.register(registration(WEEKS[1], "reject"))
+    assert registry.approve("mailer", 1, **BY_ADA) == approved
+    assert registry.reject("mailer", 2, **BY_ADA) == rejected
+    pinned = registry.pin("mailer", 1, **BY_ADA)
+    assert registry.pin("mailer", 1, actor="bob", reason="me too") == pinned
+    assert registry.unpin("mailer", **BY_ADA) == approved
+    assert registry.unpin("mailer", **BY_ADA) == approved
+    assert [line.action for line in registry.history("mailer")] == ["register", "register", "pin", "unpin"]
+
+
+@pytest.mark.parametrize(
+    "given", [{"actor": "gates", "reason": "why"}, {"actor": "", "reason": "why"}, {"actor": "ada", "reason": ""}]
+)
+def test_a_refused_decision_changes_and_records_nothing(registry, given):
+    before = registry.register(registration(verdict="reject"))
+    for decide in (registry.approve, registry.pin):
+        with pytest.raises(TransitionError):
+            decide("mailer", 1, **given)
+    assert registry.versions() == [before]
+    assert registry.pinned("mailer") is None
+    assert len(registry.history("mailer")) == 1
+
+
+def test_the_later_of_two_people_is_told_who_was_first(registry):
+    registry.register(registration(verdict="pending"))
+    registry.approve("mailer", 1, **BY_ADA, expected_status=Status.PENDING)
+    for decide in (registry.reject, registry.approve):
+        with pytest.raises(
+            ConflictError, match="no longer PendingManualApproval: ada made it Approved at 2025-02-03 09:"
+        ):
+            decide("mailer", 1, actor="bob", reason="drift", expected_status=Status.PENDING)
+    assert registry.get("mailer", 1).status is Status.APPROVED
+
+
+def test_a_pin_holds_until_it_is_taken_off(registry):
+    for week in WEEKS[:2]:
+        registry.register(registration(week))
+    assert registry.pin("mailer", 1, **BY_ADA).is_champion
+    registry.register(registration(WEEKS[2]))
+    assert registry.champion("mailer").version == 1
+    assert (registry.pinned("mailer").version, registry.pinned("mailer").actor) == (1, "ada")
+    with pytest.raises(TransitionError, match=r"Version 1 of mailer is pinned by ada: unpin it before"):
+        registry.reject("mailer", 1, **BY_ADA)
+    registry.pin("mailer", 2, **BY_ADA)
+    assert registry.champion("mailer").version == 2
+    assert registry.unpin("mailer", **BY_ADA).version == 3
+    assert registry.pinned("mailer") is None
+    assert registry.reject("mailer", 1, **BY_ADA).status is Status.REJECTED
+
+
+def test_only_an_approved_version_can_be_pinned(registry):
+    registry.register(registration(verdict="pending"))
+    with pytest.raises(TransitionError, match="only an Approved version can be pinned"):
+        registry.pin("mailer", 1, **BY_ADA)
+
+
+def test_what_is_not_there_is_told_with_what_is(registry):
+    registry.register(registration())
+    registry.register(registration(model="bag"))
+    for ask in (registry.get, lambda *key: registry.approve(*key, **BY_ADA), lambda *key: registry.pin(*key, **BY_ADA)):
+        with pytest.raises(UnknownVersionError, match="no model 'sack' in the registry; known models: bag, mailer"):
+            ask("sack", 1)
+        with pytest.raises(UnknownVersionError, match="mailer has no version 2: it has 1 to 1"):
+            ask("mailer", 2)
+    with pytest.raises(UnknownVersionError, match="no model 'sack'"):
+        registry.unpin("sack", **BY_ADA)
+
+
+def race(functions):
+    """Run all at once, and return what each returned or raised."""
+    results = [None] * len(functions)
+    barrier = threading.Barrier(len(functions))
+
+    def run(number):
+        barrier.wait()
+        try:
+            results[number] = functions[number]()
+        except RegistryError as error:
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_threads_registering_at_once_get_one_version_or_one_each(registry):
+    same = race([lambda: registry.register(registration())] * 6)
+    assert {version.version for version in same} == {1}
+    others = race([lambda n=n: registry.register(registration(fingerprint=f"g{n}")) for n in range(6)])
+    assert sorted(version.version for version in others) == [2, 3, 4, 5, 6, 7]
+    assert len(registry.history("mailer")) == 7
+
+
+def test_of_people_deciding_at_once_one_wins_and_the_others_are_told(registry):
+    registry.register(registration(verdict="pending"))
+    results = race(
+        [
+            lambda n=n: (registry.approve if n % 2 else registry.reject)(
+                "mailer", 1, actor=f"person {n}", reason="mine", expected_status=Status.PENDING
+            )
+            for n in range(6)
+        ]
+    )
+    winners = [result for result in results if not isinstance(result, Exception)]
+    assert len(winners) == 1
+    assert all(isinstance(result, ConflictError) for result in results if result is not winners[0])
+    assert registry.get("mailer", 1) == winners[0]
+    assert len(registry.history("mailer")) == 2
+
+
+# What follows is about the SQLite file.
+
+RACING = """
+import sys
+from pathlib import Path
+from packaging_assets.domain.registry import Registration, RegistryError, Status
+from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+
+registry, name = SqliteModelRegistry(Path(sys.argv[1])), sys.argv[2]
+sys.stdin.readline()
+for number in range(8):
+    for fingerprint in (f"shared {number}", f"{name} {number}"):
+        registry.register(Registration(
+            model="mailer", package_type="mailer", training_week="2025-01-06", fingerprint=fingerprint,
+            verdict="pending", artifact_uri="a", metrics_uri="m", content_hash="c", code_version="1"))
+wins = 0
+for version in range(1, 9):
+    try:
+        registry.approve("mailer", version, actor=name, reason="race", expected_status=Status.PENDING)
+        wins += 1
+    except RegistryError:
+        pass
+print(wins)
+"""
+
+
+def test_processes_racing_from_the_very_first_write_agree(tmp_path):
+    path = tmp_path / "home" / "registry.db"
+    processes = [
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-c", RACING, str(path), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("ada", "bob", "cyd")
+    ]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    wins = [int(process.communicate(timeout=60)[0]) for process in processes]
+    registry = SqliteModelRegistry(path)
+    versions = registry.versions("mailer")
+    assert [version.version for version in versions] == list(range(1, 33))
+    assert len({version.fingerprint for version in versions}) == 32
+    assert sum(wins) == 8
+    assert [v.status for v in versions].count(Status.APPROVED) == 8
+    assert len(registry.history("mailer")) == 40
+
+
+def test_a_file_that_is_no_registry_or_of_another_layout_is_told(tmp_path):
+    path = tmp_path / "registry.db"
+    path.write_text("this is not a database, whatever its name says; it is long enough to look like one " * 10)
+    with pytest.raises(RegistryError, match=r"registry\.db cannot be used \(file is not a database\)"):
+        SqliteModelRegistry(path).models()
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 9")
+    connection.close()
+    with pytest.raises(RegistryError, match="has layout 9, and this version reads 1"):
+        SqliteModelRegistry(path).register(registration())
+
+
+def test_a_failure_within_a_write_undoes_all_of_it(tmp_path):
+    def broken_clock():
+        if next(readings) >= 3:
+            raise OSError("no clock")
+        return START
+
+    readings = itertools.count()
+    registry = SqliteModelRegistry(tmp_path / "registry.db", clock=broken_clock)
+    before = registry.register(registration(verdict="pending"))
+    with pytest.raises(OSError, match="no clock"):  # after the status is written, before the record is
+        registry.approve("mailer", 1, **BY_ADA)
+    assert registry.versions() == [before]
+
+
+def test_the_default_clock_is_utc():
+    assert utc_now().utcoffset() == dt.timedelta(0)
+
+
+class RegistryMachine(RuleBasedStateMachine):
+    """Random decisions against a plain model: who was allowed to make each version what it is."""
+
+    numbers = st.integers(1, 6)
+    actors = st.sampled_from(["ada", "bob", "gates", "Sensor ", ""])
+    reasons = st.sampled_from(["checked by hand", ""])
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.registry = SqliteModelRegistry(self.folder / "registry.db", clock=ticking_clock())
+        self.known = []  # [week, fingerprint, verdict, status], in the order of their numbers
+        self.pin_number = None
+        self.lines = 0
+
+    def teardown(self):
+        shutil.rmtree(self.folder)
+
+    @rule(
+        week=st.sampled_from(WEEKS),
+        fingerprint=st.sampled_from("xy"),
+        verdict=st.sampled_from(["approve", "reject", "pending"]),
+    )
+    def register(self, week, fingerprint, verdict):
+        existing = [entry for entry in self.known if entry[:2] == [week, fingerprint]]
+        given = registration(week, verdict, fingerprint=fingerprint)
+        if existing and existing[0][2] == "approve" and verdict != "approve":
+            with pytest.raises(ConflictError):
+                self.registry.register(given)
+            return
+        version = self.registry.register(given)
+        if not existing:
+            status = {"approve": Status.APPROVED, "reject": Status.REJECTED, "pending": Status.PENDING}[verdict]
+            self.known.append([week, fingerprint, verdict, status])
+            self.lines += 1
+        assert self.known[version.version - 1][:2] == [week, fingerprint]
+
+    def attempt(self, is_allowed, call):
+        if is_allowed:
+            return call()
+        with pytest.raises(RegistryError):
+            call()
+        return None
+
+    @precondition(lambda self: self.known)
+    @rule(number=numbers, actor=actors, reason=reasons)
+    def approve(self, number, actor, reason):
+        exists = number <= len(self.known)
+        is_approved = exists and self.known[number - 1][3] is Status.APPROVED
+        is_allowed = exists and reason != "" and (actor in {"ada", "bob"} or (is_approved and actor != ""))
+        self.attempt(is_allowed, lambda: self.registry.approve("mailer", number, actor=actor, reason=reason))
+        if is_allowed and not is_approved:
+            self.known[number - 1][3] = Status.APPROVED
+            self.lines += 1
+
+    @precondition(lambda self: self.known)
+    @rule(number=numbers, actor=actors, reason=reasons)
+    def reject(self, number, actor, reason):
+        exists = number <= len(self.known)
+        is_allowed = exists and reason != "" and actor != "" and number != self.pin_number
+        self.attempt(is_allowed, lambda: self.registry.reject("mailer", number, actor=actor, reason=reason))
+        if is_allowed and self.known[number - 1][3] is not Status.REJECTED:
+            self.known[number - 1][3] = Status.REJECTED
+            self.lines += 1
+
+    @precondition(lambda self: self.known)
+    @rule(number=numbers, actor=actors, reason=reasons)
+    def pin(self, number, actor, reason):
+        is_approved = number <= len(self.known) and self.known[number - 1][3] is Status.APPROVED
+        is_allowed = is_approved and reason != "" and actor in {"ada", "bob"}
+        self.attempt(is_allowed, lambda: self.registry.pin("mailer", number, actor=actor, reason=reason))
+        if is_allowed and self.pin_number != number:
+            self.pin_number = number
+            self.lines += 1
+
+    @precondition(lambda self: self.known)
+    @rule()
+    def unpin(self):
+        self.registry.unpin("mailer", **BY_ADA)
+        self.lines += self.pin_number is not None
+        self.pin_number = None
+
+    @invariant()
+    def what_serves_passed_or_was_approved_by_a_person(self):
+        champion = self.registry.champion("mailer")
+        approved = [
+            (week, number)
+            for number, (week, _, _, status) in enumerate(self.known, start=1)
+            if status is Status.APPROVED
+        ]
+        expected = self.pin_number or max(approved, default=(None, None))[1]
+        assert (champion and champion.version) == expected
+        history = self.registry.history("mailer")
+        assert len(history) == self.lines
+        if champion is not None and champion.verdict != "approve":
+            approvals = [line for line in history if (line.version, line.action) == (champion.version, Action.APPROVE)]
+            assert approvals[-1].actor in {"ada", "bob"}
+            assert approvals[-1].reason == "checked by hand"
+
+
+RegistryMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)
+TestRandomDecisions = RegistryMachine.TestCase

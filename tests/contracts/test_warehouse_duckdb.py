@@ -1,0 +1,94 @@
+"""What only DuckDB does: its lock on the file, and the files beside it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from packaging_assets.resources import duckdb_warehouse
+from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
+from packaging_assets.resources.parquet_parts import plain_type, write_parts
+from packaging_assets.resources.warehouse import WarehouseError
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+def test_a_locked_file_is_waited_for_with_growing_pauses(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    DuckDBWarehouse(path).create_tables()
+    holder = subprocess.Popen(  # noqa: S603 - this interpreter, the text above
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    waits: list[float] = []
+
+    def sleep_until_freed(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            holder.communicate()
+
+    try:
+        with pytest.raises(WarehouseError, match="stayed locked through 2 attempts"):
+            DuckDBWarehouse(path, sleep=waits.append, attempts=2).fetch("select 1 as one", {})
+        assert waits == [0.25]
+        waits.clear()
+        assert DuckDBWarehouse(path, sleep=sleep_until_freed).fetch("select 1 as one", {}) == [{"one": 1}]
+        assert waits == [0.25, 0.5, 1.0]
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_the_pauses_stop_growing_at_eight_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise duckdb.IOException("Could not set lock on file")
+
+    monkeypatch.setattr(duckdb_warehouse.duckdb, "connect", refuse)
+    waits: list[float] = []
+    with pytest.raises(WarehouseError, match="stayed locked through 9 attempts"):
+        DuckDBWarehouse(tmp_path / "w.duckdb", sleep=waits.append, attempts=9).create_tables()
+    assert waits == [0.25, 0.5, 1, 2, 4, 8, 8, 8]
+
+
+def test_a_reader_in_this_process_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    DuckDBWarehouse(path).create_tables()
+    reader = duckdb.connect(str(path), read_only=True)
+    warehouse = DuckDBWarehouse(path, sleep=lambda _: reader.close())
+    warehouse.load({}, [("insert into ops.built_days values (date '2025-01-06', 'a')", {})])
+    assert warehouse.fetch("select count(*) as days from ops.built_days", {}) == [{"days": 1}]
+
+
+def test_another_error_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    path.write_text("not a database " * 1000)
+    with pytest.raises(WarehouseError, match="cannot be opened"):
+        DuckDBWarehouse(path, sleep=lambda _: pytest.fail("waited")).fetch("select 1", {})
+
+
+def test_reading_before_anything_was_written_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match=r"There is no warehouse at .*none\.duckdb; ingest data first"):
+        DuckDBWarehouse(tmp_path / "none.duckdb").fetch("select 1", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_attempts_must_be_positive(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="attempts is 0"):
+        DuckDBWarehouse(tmp_path / "w.duckdb", attempts=0).create_tables()
+
+
+def test_other_ways_to_say_a_type_come_out_plain() -> None:
+    assert plain_type(pa.dictionary(pa.int8(), pa.large_string())) == pa.string()
+    assert plain_type(pa.timestamp("ns", "UTC")) == pa.timestamp("us")
+    assert plain_type(pa.decimal128(38, 0)) == pa.int64()
+
+
+def test_the_size_of_a_file_must_be_positive(tmp_path: Path) -> None:
+    empty = pa.table({"number": [1]}).to_reader()
+    with pytest.raises(ValueError, match="rows_per_file is 0"):
+        write_parts(empty, tmp_path, rows_per_file=0)

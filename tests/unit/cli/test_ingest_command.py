@@ -1,0 +1,97 @@
+"""`packaging ingest` on the terminal and as JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from packaging_assets.cli.ingest import ingest
+from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
+
+HEADER = "test_id,product_id,package_type,tested_at,is_passed,is_random_sample\n"
+
+
+def run(home: Path, *arguments: object) -> Result:
+    return CliRunner().invoke(ingest, ["--home", str(home), *(str(argument) for argument in arguments)])
+
+
+@pytest.fixture
+def tests_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tests.csv"
+    rows = [f"T{number},P1,box,2025-01-{number % 3 + 6:02d},t,t\n" for number in range(9)]
+    path.write_text(HEADER + "".join(rows) + "T9,P1,crate [bold],2025-01-06,t,t\n")
+    return path
+
+
+def test_counts_bad_rows_and_what_comes_next(tmp_path: Path, tests_file: Path) -> None:
+    result = run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
+    assert result.exit_code == 0
+    lines = [" ".join(line.replace("│", " ").split()) for line in result.stdout.splitlines()]
+    assert "package_tests tests.csv 9 0 1 appended" in lines
+    assert any(line.startswith("tests.csv 11 package_type crate [bold] must be one of") for line in lines)
+    assert "The bad rows are in the table raw.quarantine; deliver them again when corrected." in lines
+    assert lines[-1] == "Rows were added for 3 days from 2025-01-06 to 2025-01-08. Next: packaging run warehouse"
+
+
+def test_the_same_file_again_says_so(tmp_path: Path, tests_file: Path) -> None:
+    run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
+    result = run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
+    assert result.exit_code == 0
+    assert "already delivered" in result.stdout
+    assert result.stdout.splitlines()[-1] == "No row was added: the warehouse is as it was."
+
+
+def test_json(tmp_path: Path, tests_file: Path) -> None:
+    result = run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1", "--json")
+    answer = json.loads(result.stdout)
+    assert (answer["days"], answer["error"], answer["refused"]) == (
+        ["2025-01-06", "2025-01-07", "2025-01-08"],
+        None,
+        None,
+    )
+    (delivery,) = answer["deliveries"]
+    assert (delivery["accepted"], delivery["quarantined"], delivery["days"]) == (9, 1, answer["days"])
+    assert delivery["bad_rows"] == [
+        {
+            "line": 11,
+            "field": "package_type",
+            "value": "crate [bold]",
+            "reason": "must be one of mailer, bag, box, sioc",
+        }
+    ]
+
+
+def test_a_refused_file_exits_with_1_and_shows_why(tmp_path: Path, tests_file: Path) -> None:
+    home = tmp_path / "home"
+    result = run(home, "--tests", tests_file)
+    assert result.exit_code == 1
+    assert "refused" in result.stdout
+    assert "refused whole, since 1 of its 10 rows are bad: 10.0%, and at most 1.0% may be." in result.stderr
+    assert DuckDBWarehouse(home / "warehouse.duckdb").fetch("select * from raw.package_tests", {}) == []
+    as_json = json.loads(run(home, "--tests", tests_file, "--json").stdout)
+    assert (as_json["deliveries"], as_json["refused"]["quarantined"]) == ([], 1)
+    assert as_json["error"].startswith(f"{tests_file}: refused whole")
+
+
+def test_a_failure_names_what_went_in_before_and_what_was_not_looked_at(tmp_path: Path, tests_file: Path) -> None:
+    result = run(tmp_path / "home", "--products", tests_file, "--tests", tests_file, "--max-bad-rows", "1")
+    assert result.exit_code == 1
+    assert "lacks the columns updated_at, created_at, title" in result.stderr
+    assert result.stderr.endswith("Not looked at: package_tests.\n")
+    result = run(tmp_path / "home", "--tests", tests_file, "--feedback", tmp_path / "none.csv", "--max-bad-rows", "1")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("check the path and its permissions. Taken in before: package_tests.\n")
+    assert "appended" in result.stdout
+
+
+def test_nothing_given_teaches_the_usage(tmp_path: Path) -> None:
+    result = run(tmp_path / "home")
+    assert result.exit_code == 2
+    assert "give at least one of --products FILE, --tests FILE, --feedback FILE" in result.stderr
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "few"])
+def test_an_impossible_share_is_a_usage_error(tmp_path: Path, tests_file: Path, share: str) -> None:
+    assert run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", share).exit_code == 2

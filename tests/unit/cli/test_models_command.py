@@ -1,0 +1,209 @@
+import getpass
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from packaging_assets.cli.models import models
+from packaging_assets.domain.registry import Registration
+from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+
+
+def register(home, week, verdict, *, model="mailer", reasons=(), **metrics):
+    return SqliteModelRegistry(home / "registry.db").register(
+        Registration(
+            model=model,
+            package_type=model,
+            training_week=week,
+            fingerprint=f"fingerprint of {week}",
+            verdict=verdict,
+            artifact_uri=f"{model}/model/{week}/f",
+            metrics_uri=f"{model}/metrics/{week}/f",
+            content_hash="c1",
+            code_version="0.1.0",
+            metrics=metrics,
+            reasons=reasons,
+        )
+    )
+
+
+@pytest.fixture
+def home(tmp_path):
+    register(tmp_path, "2025-01-06", "approve", pr_auc=0.41234, champion=None)
+    register(
+        tmp_path,
+        "2025-01-13",
+        "pending",
+        reasons=("Drift of [width_cm] is 0.31, over 0.2.", "Volume is low."),
+        pr_auc=0.43,
+        champion={"difference": -0.004, "version": 1},
+        features=["a"],
+        note="held",
+    )
+    register(tmp_path, "2025-01-06", "reject", model="bag")
+    return tmp_path
+
+
+@pytest.fixture
+def run(home):
+    def run_command(*arguments, code=0):
+        result = CliRunner().invoke(models, [*arguments, "--home", str(home)])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run_command
+
+
+def test_list_shows_every_version_and_marks_the_champions(run):
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in run("list").stdout.splitlines() if "│" in line]
+    assert rows == [
+        ["bag", "1", "2025-01-06", "Rejected", "-", "-", "", ""],
+        ["mailer", "1", "2025-01-06", "Approved", "0.412", "-", "*", ""],
+        [
+            "mailer",
+            "2",
+            "2025-01-13",
+            "PendingManualApproval",
+            "0.430",
+            "-0.004",
+            "",
+            "Drift of [width_cm] is 0.31, over 0.2. (+1 more)",
+        ],
+    ]
+
+
+def test_list_as_json_is_one_list_and_can_be_narrowed(run):
+    everything = json.loads(run("list", "--json").stdout)
+    assert [(v["model"], v["version"], v["is_champion"]) for v in everything] == [
+        ("bag", 1, False),
+        ("mailer", 1, True),
+        ("mailer", 2, False),
+    ]
+    assert [v["version"] for v in json.loads(run("list", "--json", "--model", "mailer").stdout)] == [1, 2]
+    pending = json.loads(run("list", "--json", "--status", "pendingmanualapproval").stdout)
+    assert [v["reasons"] for v in pending] == [["Drift of [width_cm] is 0.31, over 0.2.", "Volume is low."]]
+    assert json.loads(run("list", "--json", "--model", "bag", "--status", "Approved").stdout) == []
+
+
+def test_list_of_nothing_says_what_to_do(tmp_path):
+    result = CliRunner().invoke(models, ["list", "--home", str(tmp_path / "new")])
+    assert (result.exit_code, result.stdout.startswith("No such model versions in")) == (0, True)
+    assert "packaging demo" in result.stdout
+    assert not (tmp_path / "new").exists()
+
+
+def test_show_tells_where_a_version_comes_from_and_why(run):
+    text = run("show", "mailer", "2").stdout
+    assert "  - Drift of [width_cm] is 0.31, over 0.2.\n" in text
+    assert "champion.difference" in text
+    assert "features" not in text
+    assert "1 -> 1" in text
+    assert "mailer 1 (champion)" in run("show", "mailer", "champion").stdout
+
+
+def test_show_as_json_has_the_record(run):
+    run("approve", "mailer", "2", "--reason", "new supplier", "--actor", "ada")
+    shown = json.loads(run("show", "mailer", "champion", "--json").stdout)
+    assert (shown["version"], shown["status"], shown["actor"], shown["verdict"]) == (2, "Approved", "ada", "pending")
+    assert shown["metrics"]["champion"] == {"difference": -0.004, "version": 1}
+    assert [(line["action"], line["to_champion"]) for line in shown["history"]] == [("register", 1), ("approve", 2)]
+    assert shown["history"][1]["reason"] == "new supplier"
+
+
+def test_decisions_move_the_champion_and_say_so(run):
+    by_ada = ("--reason", "checked by hand", "--actor", "ada")
+    said = [
+        run("approve", "mailer", "2", *by_ada).stdout,
+        run("approve", "mailer", "2", *by_ada).stdout,
+        run("pin", "mailer", "1", *by_ada).stdout,
+        run("pin", "mailer", "1", *by_ada).stdout,
+        run("unpin", "mailer", *by_ada).stdout,
+        run("reject", "mailer", "2", *by_ada).stdout,
+        run("reject", "mailer", "1", *by_ada).stdout,
+        run("unpin", "mailer", *by_ada).stdout,
+    ]
+    assert said == [
+        "mailer version 2 is Approved, and is the champion.\n",
+        "mailer version 2 stays Approved.\n",
+        "mailer version 1 is Approved, and is the champion.\n",
+        "mailer version 1 stays Approved.\n",
+        "mailer is not pinned; its champion is version 2 (2025-01-13).\n",
+        "mailer version 2 is Rejected.\n",
+        "mailer version 1 is Rejected.\n",
+        "mailer is not pinned; no version of it is approved.\n",
+    ]
+
+
+def test_decisions_as_json_print_the_version_as_it_is_now(run):
+    by_ada = ("--reason", "checked by hand", "--actor", "ada", "--json")
+    assert json.loads(run("reject", "mailer", "2", *by_ada).stdout)["status"] == "Rejected"
+    assert json.loads(run("approve", "mailer", "2", *by_ada).stdout)["is_champion"] is True
+    assert json.loads(run("pin", "mailer", "1", *by_ada).stdout)["is_champion"] is True
+    unpinned = json.loads(run("unpin", "mailer", *by_ada).stdout)
+    assert (unpinned["model"], unpinned["champion"]["version"]) == ("mailer", 2)
+
+
+def test_the_actor_is_the_login_name_unless_given(run, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: "grace")
+    run("reject", "mailer", "2", "--reason", "drift")
+    assert json.loads(run("show", "mailer", "2", "--json").stdout)["actor"] == "grace"
+
+    def nobody():
+        raise OSError("no username set in the environment")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert "say who decides with --actor NAME" in run("approve", "mailer", "2", "--reason", "x", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["list", "--model", "sack"], 1, "There is no model 'sack' in"),
+        (["list", "--model", "sack"], 1, "known models: bag, mailer."),
+        (["show", "sack", "champion"], 1, "known models: bag, mailer."),
+        (["show", "sack", "1"], 1, "known models: bag, mailer."),
+        (["unpin", "sack", "--reason", "x"], 1, "known models: bag, mailer."),
+        (["show", "mailer", "7"], 1, "mailer has no version 7: it has 1 to 2"),
+        (["show", "bag", "champion"], 1, "bag has no champion, since none of its versions is approved"),
+        (["show", "mailer", "newest"], 2, "'newest' is neither a version's number nor 'champion'"),
+        (["approve", "mailer", "2"], 2, "--reason"),
+        (["approve", "mailer", "0", "--reason", "x"], 2, "0 is not in the range"),
+        (["approve", "mailer", "2", "--reason", " "], 1, "needs a written reason"),
+        (["approve", "mailer", "2", "--reason", "x", "--actor", "gates"], 1, "'gates' cannot approve"),
+        (["pin", "mailer", "2", "--reason", "x", "--actor", "ada"], 1, "only an Approved version can be pinned"),
+        (["list", "--status", "Good"], 2, "'Good' is not one of"),
+    ],
+)
+def test_an_error_is_one_sentence_on_stderr(run, arguments, code, said):
+    result = run(*arguments, code=code)
+    assert said in result.stderr.replace("\n", " ")
+    assert result.stdout == ""
+
+
+def test_a_decision_that_came_too_late_is_told(run, home, monkeypatch):
+    class Slow(SqliteModelRegistry):
+        """Between this person's look and their decision, another decides."""
+
+        def get(self, model, version):
+            found = super().get(model, version)
+            SqliteModelRegistry(home / "registry.db").reject(model, version, actor="bob", reason="drift")
+            return found
+
+    monkeypatch.setattr("packaging_assets.cli.models._registry", lambda settings: Slow(settings.registry_path))
+    result = run("approve", "mailer", "2", "--reason", "fine", "--actor", "ada", code=1)
+    assert "no longer PendingManualApproval: bob made it Rejected" in result.stderr
+
+
+@pytest.mark.parametrize("name", [None, "list", "show", "approve", "reject", "pin", "unpin"])
+def test_help_teaches_by_an_example(name):
+    result = CliRunner().invoke(models, [*([name] if name else []), "--help"])
+    assert result.exit_code == 0
+    assert "Example:\n" in result.stdout
+    assert "packaging models " in result.stdout.partition("Example:")[2]
+
+
+def test_a_home_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path / "settings.toml").write_text("threads = 0\n")
+    result = CliRunner().invoke(models, ["list", "--home", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "threads = 0" in result.stderr

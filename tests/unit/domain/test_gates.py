@@ -1,0 +1,304 @@
+import copy
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from packaging_assets.domain.gates import CHECKS, DEFAULT_POLICY, CheckOutcome, GatePolicy, Verdict, judge
+
+GOOD: dict[str, Any] = {
+    "is_first_model": False,
+    "validation_rows": 4000,
+    "minority_rows": 500,
+    "pr_auc": 0.70,
+    "pr_auc_standard_error": 0.02,
+    "constant_baseline": {"pr_auc": 0.125},
+    "calibration": {"expected": 505.0, "observed": 500, "ratio": 0.99, "z": -0.3},
+    "champion": {"version": 3, "difference": 0.001, "standard_error": 0.003},
+    "label_rate": {"candidate": 0.88, "champion": 0.875, "rows": 16_000, "logit_difference": 0.05, "z": 1.5},
+    "volume": {"rows": 240, "weeks": 4, "median": 236.0, "log_ratio": 0.017, "z": 0.2},
+    "columns_without_values": [],
+    "drift": {
+        "rows": 16_000,
+        "reference_rows": 12_000,
+        "psi": {"density_kg_per_l": 0.001, "weight_kg": 0.002},
+        "missing": {
+            "weight_kg": {"share": 0.03, "increase": 0.001, "z": 0.6},
+            "density_kg_per_l": {"share": 0.03, "increase": 0.001, "z": 0.6},
+            "brand": {"share": 0.0, "increase": 0.0, "z": 0.0},
+            "category": {"share": 0.0, "increase": 0.0, "z": 0.0},
+        },
+        "unseen": {"brand": {"share": 0.01, "excess": 0.002}, "category": {"share": 0.0, "excess": 0.0}},
+    },
+    "leakage": {"shared_products": 0, "average_precision": 0.70, "max_feature_auc": 0.8, "feature": "weight_kg"},
+}
+FIRST_MODEL = {**GOOD, "is_first_model": True, "champion": None, "label_rate": None, "drift": None}
+NOISE = 30 * (1 / 16_000 + 1 / 12_000)
+
+
+def changed(metrics: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    copied = copy.deepcopy(metrics)
+    *parents, last = path.split("/")
+    place = copied
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    return copied
+
+
+def check(verdict: Verdict, name: str) -> CheckOutcome:
+    return next(check for check in verdict.checks if check.name == name)
+
+
+def leaves(metrics: dict[str, Any], prefix: str = "") -> list[str]:
+    """Paths of everything in the metrics that is not a map, and of the maps themselves."""
+    paths: list[str] = []
+    for key, value in metrics.items():
+        paths.append(prefix + key)
+        if isinstance(value, dict):
+            paths += leaves(value, f"{prefix}{key}/")
+    return paths
+
+
+def test_a_good_candidate_passes_every_check():
+    verdict = judge(GOOD, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+    assert [outcome.name for outcome in verdict.checks] == [definition.name for definition in CHECKS]
+    assert all(outcome.is_passed for outcome in verdict.checks)
+    assert (verdict.failures, verdict.warnings) == ((), ())
+
+
+def test_a_first_model_is_judged_without_a_champion():
+    verdict = judge(FIRST_MODEL, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+    for name in ("pr_auc_not_below_champion", "label_rate_is_stable", "density_is_stable", "categories_are_known"):
+        assert "no champion" in check(verdict, name).sentence
+
+
+def test_a_champion_that_got_lost_is_not_a_first_model():
+    verdict = judge(changed(GOOD, "champion", None), DEFAULT_POLICY)
+
+    assert verdict.outcome == "reject"
+    assert verdict.failures == ("pr_auc_not_below_champion: Evidence is missing: the metrics lack champion.",)
+
+
+@pytest.mark.parametrize(
+    ("difference", "standard_error", "minority_rows", "outcome", "severity"),
+    [
+        (0.0, 0.0, 500, "approve", "ERROR"),
+        (0.0, 0.006, 500, "approve", "ERROR"),  # at worst -.00987
+        (0.0, 0.0062, 500, "pending", "WARN"),  # at worst -.0102
+        (-0.009, 0.0, 500, "reject", "ERROR"),
+        (-0.020, 0.009, 500, "reject", "ERROR"),  # at best -.0052
+        (-0.020, 0.0092, 500, "pending", "WARN"),  # at best -.0049
+        (-0.020, 0.009, 399, "pending", "WARN"),
+        (-0.005, 0.0, 500, "approve", "ERROR"),
+        (0.05, 0.001, 399, "pending", "ERROR"),  # the comparison passes, there are too few rows to trust it
+    ],
+)
+def test_the_paired_verdict(difference: float, standard_error: float, minority_rows: int, outcome: str, severity: str):
+    metrics = changed(GOOD, "champion/difference", difference)
+    metrics = changed(metrics, "champion/standard_error", standard_error)
+
+    verdict = judge(changed(metrics, "minority_rows", minority_rows), DEFAULT_POLICY)
+
+    assert verdict.outcome == outcome
+    assert check(verdict, "pr_auc_not_below_champion").severity == severity
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "severity"),
+    [
+        ({"minority_rows": 399}, "enough_minority_rows", "WARN"),
+        ({"pr_auc": 0.299}, "pr_auc_above_floor", "ERROR"),
+        ({"constant_baseline/pr_auc": 0.668}, "pr_auc_above_constant_baseline", "ERROR"),
+        ({"calibration/ratio": 1.11, "calibration/z": 3.3}, "scores_are_calibrated", "WARN"),
+        ({"calibration/ratio": 0.89, "calibration/z": -3.3}, "scores_are_calibrated", "WARN"),
+        ({"calibration/ratio": 1.11, "calibration/z": 3.2}, "scores_are_calibrated", None),
+        ({"calibration/ratio": 1.09, "calibration/z": 9.0}, "scores_are_calibrated", None),
+        ({"leakage/shared_products": 1}, "train_and_validation_are_disjoint", "ERROR"),
+        ({"leakage/average_precision": 0.981}, "average_precision_is_credible", "ERROR"),
+        ({"leakage/average_precision": 0.98}, "average_precision_is_credible", None),
+        ({"leakage/max_feature_auc": 0.971}, "no_feature_gives_the_label_away", "ERROR"),
+        ({"label_rate/logit_difference": 0.21, "label_rate/z": 3.3}, "label_rate_is_stable", "WARN"),
+        ({"label_rate/logit_difference": -0.21, "label_rate/z": -3.3}, "label_rate_is_stable", "WARN"),
+        ({"label_rate/logit_difference": 0.51, "label_rate/z": 3.3}, "label_rate_is_stable", "ERROR"),
+        ({"label_rate/logit_difference": 0.51, "label_rate/z": 3.2}, "label_rate_is_stable", None),
+        ({"volume/log_ratio": math.log(1.26), "volume/z": 3.3}, "label_volume_is_usual", "WARN"),
+        ({"volume/log_ratio": math.log(0.5), "volume/z": -6.0}, "label_volume_is_usual", "ERROR"),
+        ({"volume/log_ratio": math.log(0.5), "volume/z": -2.0}, "label_volume_is_usual", None),
+        ({"volume/log_ratio": math.log(0.1), "volume/z": -9.0, "volume/weeks": 3}, "label_volume_is_usual", None),
+        (
+            {"drift/missing/weight_kg/increase": 0.011, "drift/missing/weight_kg/z": 4.1},
+            "no_column_went_missing",
+            "WARN",
+        ),
+        (
+            {"drift/missing/weight_kg/increase": 0.051, "drift/missing/weight_kg/z": 4.1},
+            "no_column_went_missing",
+            "ERROR",
+        ),
+        ({"drift/missing/weight_kg/increase": 0.051, "drift/missing/weight_kg/z": 3.9}, "no_column_went_missing", None),
+        ({"columns_without_values": ["weight_kg"]}, "no_column_went_missing", "ERROR"),
+        ({"drift/psi/weight_kg": 0.0299 + NOISE}, "feature_distributions_are_stable", None),
+        ({"drift/psi/weight_kg": 0.0301 + NOISE}, "feature_distributions_are_stable", "WARN"),
+        ({"drift/psi/weight_kg": 0.2001 + NOISE}, "feature_distributions_are_stable", "ERROR"),
+        ({"drift/unseen/brand/excess": 0.021}, "categories_are_known", "WARN"),
+        ({"drift/unseen/brand/excess": 0.101}, "categories_are_known", "ERROR"),
+    ],
+)
+def test_each_limit_fails_its_own_check_and_no_other(changes: dict[str, Any], name: str, severity: str | None):
+    metrics = GOOD
+    for path, value in changes.items():
+        metrics = changed(metrics, path, value)
+
+    verdict = judge(metrics, DEFAULT_POLICY)
+
+    failed = {outcome.name: outcome.severity for outcome in verdict.checks if not outcome.is_passed}
+    assert failed == ({name: severity} if severity else {})
+    assert verdict.outcome == {"ERROR": "reject", "WARN": "pending", None: "approve"}[severity]
+
+
+def test_wrong_units_fail_the_density_check_by_name():
+    verdict = judge(changed(GOOD, "drift/psi/density_kg_per_l", 0.43), DEFAULT_POLICY)
+
+    outcome = check(verdict, "density_is_stable")
+    assert (outcome.is_passed, outcome.severity, outcome.value, outcome.rows) == (False, "ERROR", 0.43, 16_000)
+    assert outcome.limit == pytest.approx(0.2 + NOISE)
+    assert "0.4300" in outcome.sentence
+    assert "0.2044" in outcome.sentence
+    assert "inches" in outcome.remedy
+    assert verdict.outcome == "reject"
+
+
+def test_a_champion_without_categorical_features_knows_every_category():
+    numeric = {name: value for name, value in GOOD["drift"]["missing"].items() if name in GOOD["drift"]["psi"]}
+
+    verdict = judge({**GOOD, "drift": {**GOOD["drift"], "unseen": {}, "missing": numeric}}, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+    assert check(verdict, "categories_are_known").sentence == "The champion has no categorical features."
+
+
+def test_a_first_model_with_an_empty_column_is_rejected():
+    assert judge({**FIRST_MODEL, "columns_without_values": ["brand"]}, DEFAULT_POLICY).outcome == "reject"
+
+
+def test_an_error_outweighs_a_warning():
+    verdict = judge(changed(changed(GOOD, "minority_rows", 10), "pr_auc", 0.1), DEFAULT_POLICY)
+
+    assert verdict.outcome == "reject"
+    assert [reason.split(":")[0] for reason in verdict.failures] == [
+        "pr_auc_above_floor",
+        "pr_auc_above_constant_baseline",
+    ]
+    assert [reason.split(":")[0] for reason in verdict.warnings] == ["enough_minority_rows"]
+
+
+def test_nothing_at_all_is_rejected_with_every_check_failed():
+    verdict = judge({}, DEFAULT_POLICY)
+
+    assert verdict.outcome == "reject"
+    assert not any(outcome.is_passed for outcome in verdict.checks)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("pr_auc", math.nan, "pr_auc is nan, not a finite number"),
+        ("pr_auc", math.inf, "pr_auc is inf, not a finite number"),
+        ("pr_auc", "0.9", "pr_auc is '0.9', not a finite number"),
+        ("pr_auc", True, "pr_auc is True, not a finite number"),
+        ("drift/psi", {}, "the metrics lack drift.psi.density_kg_per_l"),
+        ("drift/psi", [], "drift.psi is [], not a map by feature"),
+        ("drift/missing", {}, "the metrics lack drift.missing.brand"),
+        ("drift", {"rows": 9, "psi": {}, "missing": {}, "unseen": {}}, "drift.psi names no feature"),
+        ("columns_without_values", "none", "columns_without_values is 'none', not a list of columns"),
+        ("columns_without_values", 0, "columns_without_values is 0, not a list of columns"),
+    ],
+)
+def test_what_is_not_evidence_fails_with_a_sentence(path: str, value: Any, said: str):
+    verdict = judge(changed(GOOD, path, value), DEFAULT_POLICY)
+
+    assert verdict.outcome == "reject"
+    assert any(said in reason for reason in verdict.failures)
+
+
+# False and absent mean the same for the flag, and the feature's name is told but not judged.
+@given(
+    st.sampled_from([path for path in leaves(GOOD) if path not in ("is_first_model", "leakage/feature")]),
+    st.sampled_from(["absent", None, math.nan, "?"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_hole_anywhere_in_the_evidence_is_never_approved(path: str, hole: Any):
+    metrics = changed(GOOD, path, hole)
+    if hole == "absent":
+        *parents, last = path.split("/")
+        place = metrics
+        for parent in parents:
+            place = place[parent]
+        del place[last]
+
+    assert judge(metrics, DEFAULT_POLICY).outcome != "approve"
+
+
+@given(
+    st.floats(-0.1, 0.1),
+    st.floats(0, 0.05),
+    st.floats(0, 0.1),
+    st.integers(1, 2000),
+)
+def test_a_better_candidate_is_never_judged_worse(difference: float, error: float, gain: float, minority_rows: int):
+    rank = {"reject": 0, "pending": 1, "approve": 2}
+    base = changed(changed(GOOD, "champion/standard_error", error), "minority_rows", minority_rows)
+
+    worse, better = (
+        judge(changed(base, "champion/difference", value), DEFAULT_POLICY) for value in (difference, difference + gain)
+    )
+
+    assert rank[worse.outcome] <= rank[better.outcome]
+
+
+@given(st.sampled_from(["density_kg_per_l", "weight_kg"]), st.floats(0, 1), st.floats(0, 1))
+def test_more_drift_is_never_judged_better(feature: str, index: float, more: float):
+    rank = {"reject": 0, "pending": 1, "approve": 2}
+
+    little, much = (
+        judge(changed(GOOD, f"drift/psi/{feature}", value), DEFAULT_POLICY) for value in (index, index + more)
+    )
+
+    assert rank[much.outcome] <= rank[little.outcome]
+
+
+def test_a_verdict_survives_json():
+    verdict = judge({**GOOD, "minority_rows": 3}, DEFAULT_POLICY)
+
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_names_are_distinct_and_every_check_says_what_to_do():
+    assert len({definition.name for definition in CHECKS}) == len(CHECKS) == 14
+    assert all(definition.description.endswith(".") and definition.remedy.endswith(".") for definition in CHECKS)
+    assert {definition.name for definition in CHECKS if definition.severity == "WARN"} == {
+        "enough_minority_rows",
+        "scores_are_calibrated",
+    }
+
+
+def test_a_policy_refuses_unknown_keys_bad_values_and_limits_in_the_wrong_order():
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        GatePolicy.model_validate({"psi_wran": 0.1})
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        GatePolicy.model_validate({"min_pr_auc": 1.5})
+    with pytest.raises(ValidationError, match=r"psi_warn = 0\.3 lies above psi_error = 0\.2; lower the first"):
+        GatePolicy.model_validate({"psi_warn": 0.3})
+
+
+def test_a_policy_of_ones_own_changes_the_verdict():
+    assert judge(GOOD, GatePolicy.model_validate({"min_pr_auc": 0.8})).outcome == "reject"
+    assert judge(GOOD, GatePolicy.model_validate({"min_minority_rows": 501})).outcome == "pending"

@@ -1,0 +1,112 @@
+"""Rows of a CSV file come with the line on which they begin, whatever stands between them."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packaging_assets.ingestion.csv_reading import CsvFile
+from packaging_assets.ingestion.errors import IngestionError
+
+
+def read(
+    path: Path, block_bytes: int = 2**16
+) -> tuple[list[tuple[int, str | None, str | None]], list[tuple[int, str]]]:
+    """Rows (line, a, b) and malformed lines (line, reason) of a file with the columns a and b."""
+    rows: list[tuple[int, str | None, str | None]] = []
+    malformed: list[tuple[int, str]] = []
+    for chunk in CsvFile(path, block_bytes).chunks(["a", "b"]):
+        values = chunk.rows.to_pydict()
+        rows += zip(chunk.lines.tolist(), values["a"], values["b"], strict=True)
+        malformed += [(entry.line, entry.reason) for entry in chunk.malformed]
+    return rows, malformed
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "file.csv"
+
+
+@pytest.mark.parametrize("block_bytes", [16, 2**16])
+def test_lines_count_blank_multi_line_and_malformed_rows(file: Path, block_bytes: int) -> None:
+    file.write_bytes(b'a,b\n1,2\n\n3\n"x\ny",5\n6,7,8\n9,10\n"p\nq",11,"r\ns"\n12,13\n14\n')
+    rows, malformed = read(file, block_bytes)
+    assert rows == [(2, "1", "2"), (5, "x\ny", "5"), (8, "9", "10"), (12, "12", "13")]
+    assert malformed == [
+        (4, "has 1 values where the header has 2"),
+        (7, "has 3 values where the header has 2"),
+        (9, "has 3 values where the header has 2"),
+        (13, "has 1 values where the header has 2"),
+    ]
+
+
+def test_bom_and_windows_line_ends(file: Path) -> None:
+    file.write_bytes(b'\xef\xbb\xbf"a",b\r\n1,2\r\n\r\n3,\r\n')
+    assert read(file) == ([(2, "1", "2"), (4, "3", None)], [])
+
+
+@pytest.mark.parametrize("content", [b"a,b", b"a,b\n", b"a,b\n\n\n"])
+def test_header_only(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    assert read(file) == ([], [])
+
+
+def test_columns_are_picked_by_name(file: Path) -> None:
+    file.write_bytes(b"b,c,a\n1,2,3\n")
+    assert read(file) == ([(2, "3", "1")], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"a,b\n1,\xff\n", "not all of its text is UTF-8"),
+        (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 20, "line 3: a quote that opens there"),
+        (
+            b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 200_000,
+            "line 3: a quote that opens there|a quote is opened and never closed",
+        ),
+        (b"\xff\xfe\n", "line 1 is no header"),
+        (b"\na,b\n", "line 1 is blank"),
+    ],
+)
+def test_a_file_that_is_no_csv_is_one_sentence(file: Path, content: bytes, sentence: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(IngestionError, match=sentence) as error:
+        read(file)
+    assert str(error.value).startswith(f"{file}")
+    assert "\n" not in str(error.value)
+
+
+VALUE = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6).filter(
+    lambda text: text.count("\n") < 3
+)
+ROW = st.one_of(st.none(), st.lists(VALUE, min_size=2, max_size=2), st.lists(VALUE, min_size=3, max_size=3))
+
+
+@given(rows=st.lists(ROW, max_size=30), block_bytes=st.sampled_from([64, 200, 2**16]))
+def test_lines_are_those_of_the_python_reader(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str] | None], block_bytes: int
+) -> None:
+    file = tmp_path_factory.mktemp("csv") / "file.csv"
+    text = io.StringIO()
+    text.write("a,b\n")
+    expected: list[tuple[int, str | None, str | None]] = []
+    line = 2
+    malformed: list[int] = []
+    for row in rows:
+        if row is None:
+            text.write("\n")
+        else:
+            csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
+            if len(row) == 3:
+                malformed.append(line)
+            elif any(row):
+                expected.append((line, row[0] or None, row[1] or None))
+        line += 1 + sum(value.count("\n") for value in row or [])
+    file.write_bytes(text.getvalue().encode())
+    found, found_malformed = read(file, block_bytes)
+    assert found == expected
+    assert [entry[0] for entry in found_malformed] == malformed
