@@ -33,38 +33,40 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PACKAGING_", extra="forbid", frozen=True)
 
-    env: Literal["local", "aws"] = Field("local", description="Which column of resources to use.")
+    env: Literal["local", "aws"] = Field(default="local", description="Which column of resources to use.")
     home: Path = Field(
         PROJECT_ROOT / ".packaging",
         description="The folder with warehouse, artifacts, registry and Dagster's own storage.",
     )
     first_week: dt.date = Field(
-        dt.date(2025, 1, 6),
+        default=dt.date(2025, 1, 6),
         description="The Monday on which the weekly and daily partitions begin; "
         "everything dated before it belongs to the first partition.",
     )
     last_day: dt.date | None = Field(
-        None, description="The last day with a partition; none means that partitions go on with the calendar."
+        default=None, description="The last day with a partition; none means that partitions go on with the calendar."
     )
-    daily_at: dt.time = Field(dt.time(3, 0), description="UTC time from which the daily job may start.")
-    weekly_at: dt.time = Field(dt.time(5, 0), description="UTC time of the weekly training, on Mondays.")
+    daily_at: dt.time = Field(default=dt.time(3, 0), description="UTC time from which the daily job may start.")
+    weekly_at: dt.time = Field(default=dt.time(5, 0), description="UTC time of the weekly training, on Mondays.")
     monthly_at: dt.time = Field(
-        dt.time(7, 0), description="UTC time of the monthly inference, on the month's first day."
+        default=dt.time(7, 0), description="UTC time of the monthly inference, on the month's first day."
     )
     catch_up_days: int = Field(
-        7, ge=1, le=366, description="How many days back the daily schedule looks for days not yet predicted."
+        default=7, ge=1, le=366, description="How many days back the daily schedule looks for days not yet predicted."
     )
     rows_per_chunk: int = Field(
-        250_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
+        default=250_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
     )
-    maturity_days: int = Field(14, ge=0, description="Days after shipping until customer feedback counts as evidence.")
+    maturity_days: int = Field(
+        default=14, ge=0, description="Days after shipping until customer feedback counts as evidence."
+    )
     max_bad_row_share: float = Field(
-        0.01, ge=0, le=1, description="A delivery with a larger share of bad rows is refused whole."
+        default=0.01, ge=0, le=1, description="A delivery with a larger share of bad rows is refused whole."
     )
     warehouse_memory_limit: str = Field(
-        "4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
+        default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
     )
-    threads: int = Field(2, ge=1, description="Threads of the warehouse and of the learner.")
+    threads: int = Field(default=2, ge=1, description="Threads of the warehouse and of the learner.")
 
     @field_validator("first_week")
     @classmethod

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -84,23 +85,21 @@ def ingest(
 
 
 def _print(console: Console, reports: Sequence[DeliveryReport], refused: DeliveryReport | None) -> None:
-    table = Table(title="Deliveries", title_justify="left")
-    for name in ("table", "file"):
-        table.add_column(name, overflow="fold")
-    for name in ("accepted", "duplicates", "quarantined"):
-        table.add_column(name, justify="right")
-    table.add_column("outcome", no_wrap=True)
-    for report in reports:
-        accepted = 0 if report.is_already_delivered else report.accepted
-        outcome = "already delivered" if report.is_already_delivered else "appended"
-        counts = [f"{count:,}" for count in (accepted, report.duplicates, report.quarantined)]
-        table.add_row(report.table, escape(report.file_name), *counts, outcome)
-    if refused is not None:
-        counts = ["0", f"{refused.duplicates:,}", f"{refused.quarantined:,}"]
-        table.add_row(refused.table, escape(refused.file_name), *counts, "[red]refused[/red]")
     shown = [*reports, *([refused] if refused else [])]
-    if shown:
-        console.print(table)
+    if not shown:
+        return
+    table = Table(title="Deliveries", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table.add_column("table", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for name in ("accepted", "duplicates", "bad rows"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for report in shown:
+        accepted = "came before" if report.is_already_delivered else f"{report.accepted:,}"
+        accepted = "[red]refused[/red]" if report is refused else accepted
+        table.add_row(
+            report.table, escape(report.file_name), accepted, f"{report.duplicates:,}", f"{report.quarantined:,}"
+        )
+    console.print(table)
     for report in shown:
         for warning in report.warnings:
             console.print(f"{escape(report.file_name)}: {escape(warning)}", soft_wrap=True)
@@ -110,7 +109,7 @@ def _print(console: Console, reports: Sequence[DeliveryReport], refused: Deliver
 def _print_bad_rows(console: Console, reports: Sequence[DeliveryReport]) -> None:
     if not any(report.bad_rows for report in reports):
         return
-    table = Table(title="Bad rows, the first of each file", title_justify="left")
+    table = Table(title="Bad rows, the first of each file", title_justify="left", box=box.SIMPLE, pad_edge=False)
     for name in ("file", "line", "field", "value", "reason"):
         table.add_column(name, justify="right" if name == "line" else "left", overflow="fold")
     for report in reports:

@@ -53,7 +53,7 @@ class FeatureSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     numeric: tuple[str, ...] = Field(description="Columns of numbers; null is a value of its own to the learner.")
-    categorical: tuple[str, ...] = Field((), description=f"Columns of strings; null becomes {MISSING!r}.")
+    categorical: tuple[str, ...] = Field(default=(), description=f"Columns of strings; null becomes {MISSING!r}.")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -102,7 +102,9 @@ class FeatureExtractParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     as_of: NaiveDatetime = Field(description="End of the window, exclusive, UTC: no product version as new as this.")
-    columns: tuple[str, ...] = Field(DEFAULT_FEATURES.columns, description="Features that every part must have.")
+    columns: tuple[str, ...] = Field(
+        default=DEFAULT_FEATURES.columns, description="Features that every part must have."
+    )
 
 
 def keep_features(inputs: Mapping[str, Path], params: FeatureExtractParams, output: Path) -> None:

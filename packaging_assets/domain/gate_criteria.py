@@ -85,13 +85,16 @@ def _against(is_failed: bool) -> str:  # noqa: FBT001 - a word for a truth value
 
 
 def enough_minority_rows(metrics: Metrics, policy: GatePolicy) -> Finding:
-    """Error rates of the comparison hold from this many rows of the rarer label on."""
+    """Error rates of the comparison hold from this many rows of the rarer label on; a first model has none."""
     rows = _count(metrics, "minority_rows")
-    failed = rows < policy.min_minority_rows
+    if _is_first_model(metrics):
+        failed, needed = False, "with no champion to compare with, floor and constant baseline decide."
+    else:
+        failed = rows < policy.min_minority_rows
+        needed = f"{policy.min_minority_rows:,} are needed to compare it with the champion without a person."
     return Finding(
         "WARN" if failed else None,
-        f"The validation rows hold {rows:,} of the rarer label; {policy.min_minority_rows:,} are needed to decide "
-        "without a person.",
+        f"The validation rows hold {rows:,} of the rarer label; {needed}",
         value=rows,
         limit=policy.min_minority_rows,
         rows=_count(metrics, "validation_rows"),

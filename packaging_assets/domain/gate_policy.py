@@ -15,66 +15,93 @@ class GatePolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     confidence: float = Field(
-        1.645,
+        default=1.645,
         gt=0,
         le=5,
         description="Standard errors on either side of the difference in PR-AUC; 1.645 leaves 5% on one side.",
     )
     reject_below: float = Field(
-        -0.005, ge=-1, le=0, description="Reject when even the favourable bound of the difference is below this."
+        default=-0.005,
+        ge=-1,
+        le=0,
+        description="Reject when even the favourable bound of the difference is below this.",
     )
     approve_above: float = Field(
-        -0.01, ge=-1, le=0, description="Approve when even the unfavourable bound of the difference is above this."
+        default=-0.01,
+        ge=-1,
+        le=0,
+        description="Approve when even the unfavourable bound of the difference is above this.",
     )
     min_minority_rows: int = Field(
-        400, ge=1, description="With fewer validation rows of the rarer label the comparison is left to a person."
+        default=400,
+        ge=1,
+        description="With fewer validation rows of the rarer label the comparison is left to a person.",
     )
-    min_pr_auc: float = Field(0.30, ge=0, le=1, description="PR-AUC below which no model is acceptable.")
-    max_pr_auc: float = Field(0.98, gt=0, le=1, description="PR-AUC above which something must have leaked.")
+    min_pr_auc: float = Field(default=0.30, ge=0, le=1, description="PR-AUC below which no model is acceptable.")
+    max_pr_auc: float = Field(default=0.98, gt=0, le=1, description="PR-AUC above which something must have leaked.")
     max_feature_auc: float = Field(
-        0.97, gt=0.5, le=1, description="ROC AUC of a single feature above which it gives the label away."
+        default=0.97, gt=0.5, le=1, description="ROC AUC of a single feature above which it gives the label away."
     )
 
-    label_rate_warn: float = Field(0.2, gt=0, description="Change of the label rate's logit that a person looks at.")
-    label_rate_error: float = Field(0.5, gt=0, description="Change of the label rate's logit that is not accepted.")
-    label_rate_z: float = Field(3.29, ge=0, description="Standard errors that a changed label rate must exceed too.")
+    label_rate_warn: float = Field(
+        default=0.2, gt=0, description="Change of the label rate's logit that a person looks at."
+    )
+    label_rate_error: float = Field(
+        default=0.5, gt=0, description="Change of the label rate's logit that is not accepted."
+    )
+    label_rate_z: float = Field(
+        default=3.29, ge=0, description="Standard errors that a changed label rate must exceed too."
+    )
 
     volume_warn_ratio: float = Field(
-        1.25, gt=1, description="Factor, either way, between this week's new evidence and the median of earlier weeks."
+        default=1.25,
+        gt=1,
+        description="Factor, either way, between this week's new evidence and the median of earlier weeks.",
     )
-    volume_error_ratio: float = Field(1.5, gt=1, description="The same factor, not accepted.")
-    volume_z: float = Field(3.29, ge=0, description="Standard errors that the volume's log ratio must exceed too.")
+    volume_error_ratio: float = Field(default=1.5, gt=1, description="The same factor, not accepted.")
+    volume_z: float = Field(
+        default=3.29, ge=0, description="Standard errors that the volume's log ratio must exceed too."
+    )
     min_volume_weeks: int = Field(
-        4, ge=1, le=52, description="With fewer earlier weeks there is no usual volume to compare with."
+        default=4, ge=1, le=52, description="With fewer earlier weeks there is no usual volume to compare with."
     )
 
-    missing_warn: float = Field(0.01, ge=0, le=1, description="Increase of a column's share of missing values.")
-    missing_error: float = Field(0.05, ge=0, le=1, description="The same increase, not accepted.")
-    missing_z: float = Field(4.0, ge=0, description="Standard errors that such an increase must exceed too.")
+    missing_warn: float = Field(default=0.01, ge=0, le=1, description="Increase of a column's share of missing values.")
+    missing_error: float = Field(default=0.05, ge=0, le=1, description="The same increase, not accepted.")
+    missing_z: float = Field(default=4.0, ge=0, description="Standard errors that such an increase must exceed too.")
 
-    psi_warn: float = Field(0.03, ge=0, description="Population stability index of a numeric feature, before noise.")
-    psi_error: float = Field(0.20, ge=0, description="The same index, not accepted, before noise.")
+    psi_warn: float = Field(
+        default=0.03, ge=0, description="Population stability index of a numeric feature, before noise."
+    )
+    psi_error: float = Field(default=0.20, ge=0, description="The same index, not accepted, before noise.")
     psi_noise: float = Field(
-        30.0,
+        default=30.0,
         ge=0,
         description="Times (1/rows + 1/reference rows), added to both limits on the index: the noise of sampling. "
         "30 covers the largest of 79 features in 99% of weeks without change at any number of rows.",
     )
     density_feature: str = Field(
-        "density_kg_per_l",
+        default="density_kg_per_l",
         min_length=1,
         description="Weight over volume: the feature on which a change of units shows most (1 in = 2.54 cm: 16-fold).",
     )
 
     unseen_warn: float = Field(
-        0.02, ge=0, le=1, description="Share of rows with a value unknown to the champion, beyond the expected share."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Share of rows with a value unknown to the champion, beyond the expected share.",
     )
-    unseen_error: float = Field(0.10, ge=0, le=1, description="The same share, not accepted.")
+    unseen_error: float = Field(default=0.10, ge=0, le=1, description="The same share, not accepted.")
 
     calibration_ratio: float = Field(
-        0.10, ge=0, description="Deviation of observed over expected minority rows from 1 that a person looks at."
+        default=0.10,
+        ge=0,
+        description="Deviation of observed over expected minority rows from 1 that a person looks at.",
     )
-    calibration_z: float = Field(3.29, ge=0, description="Standard errors that such a deviation must exceed too.")
+    calibration_z: float = Field(
+        default=3.29, ge=0, description="Standard errors that such a deviation must exceed too."
+    )
 
     @model_validator(mode="after")
     def _warn_before_error(self) -> Self:

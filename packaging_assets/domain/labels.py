@@ -57,9 +57,13 @@ class LabelParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_damage_reports: int = Field(2, ge=1, description="Damage reports from which a package type is unsuitable.")
-    min_shipments: int = Field(30, ge=1, description="Shipments without any damage report that make it suitable.")
-    max_propensity_weight: float = Field(20.0, ge=1, description="Weights are clipped to [1 / this, this].")
+    min_damage_reports: int = Field(
+        default=2, ge=1, description="Damage reports from which a package type is unsuitable."
+    )
+    min_shipments: int = Field(
+        default=30, ge=1, description="Shipments without any damage report that make it suitable."
+    )
+    max_propensity_weight: float = Field(default=20.0, ge=1, description="Weights are clipped to [1 / this, this].")
 
 
 def resolve_labels(inputs: Mapping[str, Path], params: LabelParams, output: Path) -> None:

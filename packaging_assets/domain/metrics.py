@@ -71,10 +71,12 @@ class EvaluateParams(BaseModel):
 
     package_type: PackageType
     week: dt.date = Field(description="The Monday of the candidate's week.")
-    features: FeatureSet = Field(DEFAULT_FEATURES, description="The candidate's features.")
-    policy: GatePolicy = Field(DEFAULT_POLICY, description="The gates' thresholds.")
+    features: FeatureSet = Field(default=DEFAULT_FEATURES, description="The candidate's features.")
+    policy: GatePolicy = Field(default=DEFAULT_POLICY, description="The gates' thresholds.")
     champion_version: int | None = Field(
-        None, ge=1, description="Registered version given as the input `champion`; none for a type's first model."
+        default=None,
+        ge=1,
+        description="Registered version given as the input `champion`; none for a type's first model.",
     )
 
 

@@ -34,10 +34,10 @@ class TrainParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: PackageType
-    architecture: str = Field("catboost", description="A built-in architecture, or 'package.module:Class'.")
+    architecture: str = Field(default="catboost", description="A built-in architecture, or 'package.module:Class'.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Passed to the architecture.")
     features: FeatureSet = DEFAULT_FEATURES
-    seed: int = Field(20250106, ge=0, lt=2**31, description="Seeds the learner.")
+    seed: int = Field(default=20250106, ge=0, lt=2**31, description="Seeds the learner.")
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,17 @@ class SplitParams(BaseModel):
 
     package_type: PackageType
     method: Literal["hash", "time"] = Field(
-        "hash", description="hash: by product id, the same in every week; time: products first seen lately validate."
+        default="hash",
+        description="hash: by product id, the same in every week; time: products first seen lately validate.",
     )
-    validation_fraction: float = Field(0.25, gt=0, lt=1, description="Share of products that validate (hash).")
-    seed: int = Field(20250106, ge=0, lt=10**16, description="Another seed draws other validation products (hash).")
-    validation_weeks: int = Field(4, ge=1, description="Products first seen in the last so many weeks validate (time).")
-    week: dt.date | None = Field(None, description="Monday of the training week, needed by the time method.")
+    validation_fraction: float = Field(default=0.25, gt=0, lt=1, description="Share of products that validate (hash).")
+    seed: int = Field(
+        default=20250106, ge=0, lt=10**16, description="Another seed draws other validation products (hash)."
+    )
+    validation_weeks: int = Field(
+        default=4, ge=1, description="Products first seen in the last so many weeks validate (time)."
+    )
+    week: dt.date | None = Field(default=None, description="Monday of the training week, needed by the time method.")
 
     @model_validator(mode="after")
     def _time_needs_week(self) -> SplitParams:

@@ -4,6 +4,7 @@ Every value is read as text: what is wrong with a value is `validation`'s to say
 without telling us, since a row's line number is the number of lines before it.
 """
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ BLOCK_BYTES = 16 * 2**20
 MAX_LINES_PER_ROW = 10
 """Titles hold a line break now and then; a row over more lines than this is a quote that nobody closed."""
 _MAX_HEADER_BYTES = 2**20
+_DECODED_BYTES = 2**20
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
@@ -42,6 +44,7 @@ class CsvFile:
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Stream the rows; see `DeliveredFile.chunks`."""
+        _check_encoding(self._path)
         try:
             with self._path.open("rb") as file:
                 yield from self._read(file, columns)
@@ -143,6 +146,22 @@ def _read_header(path: Path) -> tuple[str, ...]:
     return tuple(rows[0])
 
 
+def _check_encoding(path: Path) -> None:
+    """Look at the whole file first: Arrow drops a malformed row without a word if its text is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
+    with path.open("rb") as file:
+        while block := file.read(_DECODED_BYTES):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                line += block.count(b"\n", 0, error.start)
+                raise IngestionError(f"{path}: line {line} is not UTF-8; save the file as UTF-8.") from None
+            line += block.count(b"\n")
+    if decoder.getstate()[0]:
+        raise IngestionError(f"{path}: the file ends within a character; it may have been cut off: deliver it again.")
+
+
 def _skip_header(file: BinaryIO) -> None:
     file.seek(0)
     file.readline(_MAX_HEADER_BYTES)
@@ -171,8 +190,6 @@ def _has_value(rows: pa.Table) -> np.ndarray:
 
 
 def _explain(error: str) -> str:
-    if "UTF8" in error:
-        return "not all of its text is UTF-8; save it as UTF-8 and deliver again."
     if "straddl" in error or "block" in error or "sync" in error:
         return f"a quote is opened and never closed, or a row is longer than {BLOCK_BYTES // 2**20} MB; correct it."
     return f"cannot be read as CSV ({error}); correct it and deliver again."

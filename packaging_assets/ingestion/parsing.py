@@ -58,7 +58,8 @@ def _parse(
 ) -> pa.Array:
     if is_same_kind(raw.type):
         try:
-            # Truncation below a microsecond is wanted; anything else that loses information is refused.
+            # A cast that drops a time zone keeps UTC. Truncation below a microsecond is wanted; anything else that
+            # loses information is refused.
             return pc.cast(raw, options=pc.CastOptions(target, allow_time_truncate=True))
         except pa.ArrowInvalid:
             pass

@@ -19,20 +19,30 @@ class RetailerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    products: int = Field(20_000, ge=1, le=1_000_000_000, description="Products in the catalogue at the end.")
-    weeks: int = Field(6, ge=1, le=520, description="Simulated weeks, each with a delivery of its own.")
+    products: int = Field(default=20_000, ge=1, le=1_000_000_000, description="Products in the catalogue at the end.")
+    weeks: int = Field(default=6, ge=1, le=520, description="Simulated weeks, each with a delivery of its own.")
     seed: int = Field(
-        7, ge=0, description="Seed of every draw; the retailer's categories and brands do not depend on it."
+        default=7, ge=0, description="Seed of every draw; the retailer's categories and brands do not depend on it."
     )
-    first_week: dt.date = Field(dt.date(2025, 1, 6), description="Monday of the first simulated week.")
-    tested_share: float = Field(0.8, ge=0, le=0.95, description="Share of products with package tests at the end.")
-    targeted_share: float = Field(0.03, ge=0, le=0.5, description="Retests somebody asked for, per random test.")
-    feedback_share: float = Field(0.08, ge=0, le=1, description="Share of products with customer feedback.")
-    weekly_growth: float = Field(0.015, gt=0, le=0.5, description="Growth of catalogue and labels per week.")
-    weekly_corrections: float = Field(0.003, ge=0, le=0.5, description="Products corrected per product and week.")
-    embedding_noise: float = Field(1.6, gt=0, le=100, description="Standard deviation of each embedding value's noise.")
-    products_per_block: int = Field(50_000, ge=1, description="Products drawn and written at a time; part of the seed.")
-    incidents: tuple[Incident, ...] = Field((), description="Faults to inject, see `INCIDENTS`.")
+    first_week: dt.date = Field(default=dt.date(2025, 1, 6), description="Monday of the first simulated week.")
+    tested_share: float = Field(
+        default=0.8, ge=0, le=0.95, description="Share of products with package tests at the end."
+    )
+    targeted_share: float = Field(
+        default=0.03, ge=0, le=0.5, description="Retests somebody asked for, per random test."
+    )
+    feedback_share: float = Field(default=0.08, ge=0, le=1, description="Share of products with customer feedback.")
+    weekly_growth: float = Field(default=0.015, gt=0, le=0.5, description="Growth of catalogue and labels per week.")
+    weekly_corrections: float = Field(
+        default=0.003, ge=0, le=0.5, description="Products corrected per product and week."
+    )
+    embedding_noise: float = Field(
+        default=1.6, gt=0, le=100, description="Standard deviation of each embedding value's noise."
+    )
+    products_per_block: int = Field(
+        default=50_000, ge=1, description="Products drawn and written at a time; part of the seed."
+    )
+    incidents: tuple[Incident, ...] = Field(default=(), description="Faults to inject, see `INCIDENTS`.")
 
     @field_validator("first_week")
     @classmethod

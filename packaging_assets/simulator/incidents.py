@@ -58,7 +58,7 @@ class Incident(BaseModel):
 
     kind: str
     week: int = Field(ge=1)
-    share: float = Field(0.3, gt=0, le=1)
+    share: float = Field(default=0.3, gt=0, le=1)
 
     @model_validator(mode="before")
     @classmethod

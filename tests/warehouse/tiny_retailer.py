@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
@@ -47,7 +48,7 @@ class Home:
 
     @property
     def warehouse(self) -> DuckDBWarehouse:
-        return DuckDBWarehouse(self.folder / "warehouse.duckdb", "500MB", 2)
+        return DuckDBWarehouse(self.folder / "warehouse.duckdb", "500MB", 2, attempts=2)
 
     def run(self, *statements: str) -> None:
         self.warehouse.load({}, [(statement, {}) for statement in statements])
@@ -67,6 +68,8 @@ class Home:
                 str(dict(variables or {})),
             ]
             result = dbtRunner().invoke([command, "--quiet", "--log-level-file", "none", *arguments, *given])
+        # In its own process dbt's connection would end with it.
+        DuckDBConnectionManager.close_all_connections()
         if result.exception is not None:
             return {"error": str(result.exception)}
         return {node.node.name: str(node.status) for node in getattr(result.result, "results", [])}

@@ -27,8 +27,8 @@ def tests_file(tmp_path: Path) -> Path:
 def test_counts_bad_rows_and_what_comes_next(tmp_path: Path, tests_file: Path) -> None:
     result = run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
     assert result.exit_code == 0
-    lines = [" ".join(line.replace("│", " ").split()) for line in result.stdout.splitlines()]
-    assert "package_tests tests.csv 9 0 1 appended" in lines
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "package_tests tests.csv 9 0 1" in lines
     assert any(line.startswith("tests.csv 11 package_type crate [bold] must be one of") for line in lines)
     assert "The bad rows are in the table raw.quarantine; deliver them again when corrected." in lines
     assert lines[-1] == "Rows were added for 3 days from 2025-01-06 to 2025-01-08. Next: packaging run warehouse"
@@ -38,7 +38,7 @@ def test_the_same_file_again_says_so(tmp_path: Path, tests_file: Path) -> None:
     run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
     result = run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
     assert result.exit_code == 0
-    assert "already delivered" in result.stdout
+    assert "came before" in result.stdout
     assert result.stdout.splitlines()[-1] == "No row was added: the warehouse is as it was."
 
 
@@ -82,7 +82,7 @@ def test_a_failure_names_what_went_in_before_and_what_was_not_looked_at(tmp_path
     result = run(tmp_path / "home", "--tests", tests_file, "--feedback", tmp_path / "none.csv", "--max-bad-rows", "1")
     assert result.exit_code == 1
     assert result.stderr.endswith("check the path and its permissions. Taken in before: package_tests.\n")
-    assert "appended" in result.stdout
+    assert "package_tests" in result.stdout
 
 
 def test_nothing_given_teaches_the_usage(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, log_loss
@@ -158,6 +159,27 @@ def test_wrong_units_for_three_products_in_ten_are_rejected_by_their_density(wee
     assert verdict.outcome == "reject"
 
 
+def test_products_that_a_fault_made_unfit_still_count_as_drifted(week: dict[str, Path], tmp_path: Path):
+    products = make_products()
+    is_faulty = np.arange(ROWS) % 10 < 3
+    density = products["density_kg_per_l"].to_numpy() * np.where(is_faulty, 2.54**3, 1)
+    inputs = write_week(tmp_path / "week", products.set_column(2, "density_kg_per_l", pa.array(density)))
+    for side in ("train", "validation"):  # the faulty ones no longer fit: they have left the split, not the features
+        rows = pq.read_table(week["split"] / f"{side}.parquet")
+        number = pc.cast(pc.utf8_slice_codeunits(rows["product_id"], 1), pa.int64()).to_numpy()
+        pq.write_table(rows.filter(pa.array(~is_faulty[number])), inputs["split"] / f"{side}.parquet")
+    candidate = train_model(tmp_path / "model", inputs)
+
+    metrics, verdict = run(
+        inputs | {"candidate": candidate, "champion": week["candidate"]}, params_of(1), tmp_path / "out"
+    )
+
+    assert metrics["validation_rows"] == 700
+    assert metrics["drift"]["rows"] == 700 + 2000  # this week's products and all that trained the champion
+    assert metrics["drift"]["psi"]["density_kg_per_l"] == pytest.approx(0.239, abs=0.01)
+    assert "density_is_stable" in verdict.failures[0]
+
+
 def test_a_much_worse_candidate_is_rejected_by_the_comparison(week: dict[str, Path], tmp_path: Path):
     blind = FeatureSet(numeric=("density_kg_per_l",), categorical=("brand",))
     candidate = train_model(tmp_path / "model", week, blind)
@@ -250,7 +272,7 @@ def test_a_champion_trained_on_every_validation_row_leaves_nothing_to_judge_by(w
 
 
 def test_scores_of_zero_leave_calibration_unknown_and_so_unapproved():
-    from packaging_assets.domain.metrics import _calibration  # noqa: PLC0415 - a case no trained model gives
+    from packaging_assets.domain.metrics import _calibration
 
     calibration = _calibration(np.array([0, 1]), np.zeros(2))
 

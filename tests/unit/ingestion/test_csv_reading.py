@@ -62,7 +62,9 @@ def test_columns_are_picked_by_name(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"a,b\n1,\xff\n", "not all of its text is UTF-8"),
+        (b"a,b\n1,2\n3,\xff\n", "line 3 is not UTF-8; save the file as UTF-8"),
+        (b"a,b\n1,2\n3,4,\xff\n", "line 3 is not UTF-8; save the file as UTF-8"),
+        (b"a,b\n1,2\n3,\xc3", "the file ends within a character"),
         (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 20, "line 3: a quote that opens there"),
         (
             b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 200_000,

@@ -95,8 +95,9 @@ def test_parquet_values(values: pa.Array, target: pa.DataType, expected: list[An
 
 
 def test_times_with_a_zone_are_converted_to_utc() -> None:
-    moment = dt.datetime(2025, 1, 6, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-    assert parsed(pa.array([moment], pa.timestamp("ms", "Europe/Athens")), TIME) == [SIX.replace(day=5, hour=23)]
+    eleven_utc = 1_736_118_000_000  # 2025-01-05 23:00 UTC, 01:00 in Athens
+    values = pa.array([eleven_utc], pa.timestamp("ms", "Europe/Athens"))
+    assert parsed(values, TIME) == [SIX.replace(day=5, hour=23)]
 
 
 def test_nested_and_binary_columns_are_not_parsable() -> None:
