@@ -28,7 +28,7 @@ def filled_build(
         f'insert into "raw".customer_feedback values {FEEDBACK}',
         f"insert into ml.predictions values {FIRST_LOAD}",
     )
-    return home, home.dbt("build", "--exclude", "resource_type:unit_test")
+    return home, home.dbt("build", "--exclude", "resource_type:unit_test", variables={"damage_weight": 1.0})
 
 
 @pytest.fixture(scope="session")

@@ -103,13 +103,6 @@ def test_the_daily_inventory_is_what_changed_in_the_window(filled: Home) -> None
     assert day("1900-01-01", "2025-01-09") == [LAMP, NEW_MUG]
 
 
-def test_the_daily_inventory_looks_at_no_other_rows(filled: Home) -> None:
-    parameters = {"window_start": at("2025-01-08"), "as_of": at("2025-01-09")}
-    plan = filled.warehouse.fetch("explain " + query("inventory_daily"), parameters)[0]["explain_value"]
-    assert plan.count("SEQ_SCAN") == 2
-    assert plan.count("updated_at>=") == plan.count("updated_at<") == 2
-
-
 def test_the_monthly_inventory_is_every_product_known(filled: Home) -> None:
     assert versions_by(filled, "inventory_monthly", as_of="2025-01-08") == [LAMP, OLD_MUG]
     assert [product for product, _ in versions_by(filled, "inventory_monthly", as_of="2025-02-01")] == [

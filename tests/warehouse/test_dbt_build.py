@@ -40,7 +40,7 @@ def test_everything_builds_in_an_empty_warehouse_and_the_unit_tests_hold(
     assert statuses.keys() >= MODELS | {"package_types", "package_recommendations_weighs_cost_against_damage"}
 
 
-def test_the_checks_notice_evidence_of_a_product_nobody_described(
+def test_every_model_builds_and_every_check_holds_on_the_tiny_retailer(
     filled_build: tuple[Home, dict[str, str]],
 ) -> None:
     _, statuses = filled_build

@@ -29,11 +29,12 @@ def test_a_new_load_changes_its_products_only_and_a_full_refresh_all(home: Home)
         "update marts.package_recommendations set reason = 'untouched' where product_id = 'lamp'",
     )
     select = ("--select", "package_recommendations")
-    assert home.dbt("run", *select, variables={"damage_weight": 1.0}) == {"package_recommendations": "success"}
+    weight = {"damage_weight": 1.0}
+    assert home.dbt("run", *select, variables=weight) == {"package_recommendations": "success"}
     mug = ("box", "cheapest_suitable", None, 4, 2, pytest.approx(4.802))
     assert recommendations(home) == {"mug": mug, "lamp": ("box", "untouched", None, 4, 1, pytest.approx(17.246))}
 
-    assert home.dbt("run", *select, "--full-refresh") == {"package_recommendations": "success"}
+    assert home.dbt("run", *select, "--full-refresh", variables=weight) == {"package_recommendations": "success"}
     assert recommendations(home) == {
         "mug": mug,
         "lamp": ("box", "no_suitable_type", None, 4, 1, pytest.approx(17.246)),

@@ -33,16 +33,16 @@ new_rows as (
 
     union all
 
-    -- Evidence of a day that is complete at midnight counts in the week that ends there: hence the day less.
+    -- A day counts once it is over, at the midnight that ends a week: hence at least one day, and the day less.
     select
         package_type,
-        evidence_on + cast($maturity_days as integer) - 1 as counts_from,
+        evidence_on + greatest(cast($maturity_days as integer), 1) - 1 as counts_from,
         count(*) as evidence_rows
     from marts.package_evidence
     where
         shipments > 0
-        and evidence_on > cast(cast($as_of as timestamp) as date) - cast($maturity_days as integer) - 35
-        and evidence_on <= cast(cast($as_of as timestamp) as date) - cast($maturity_days as integer)
+        and evidence_on > cast(cast($as_of as timestamp) as date) - greatest(cast($maturity_days as integer), 1) - 35
+        and evidence_on <= cast(cast($as_of as timestamp) as date) - greatest(cast($maturity_days as integer), 1)
     group by package_type, evidence_on
 )
 
