@@ -15,6 +15,7 @@ from packaging_assets.definitions import build_definitions
 from packaging_assets.home import prepare_home
 from packaging_assets.jobs import JOBS
 from packaging_assets.settings import Settings
+from packaging_assets.sqlite_storage import unhurried_sqlite
 
 # Four helper processes would catch the output of steps that run in this process and print nothing.
 NO_COMPUTE_LOGS = {
@@ -66,7 +67,7 @@ class JobRunner:
         if on_step:
             self.instance.add_event_listener(run_id, _step_listener(on_step))
         started = time.perf_counter()
-        with self._output_to_log(run_id):
+        with unhurried_sqlite(self.logs.parent), self._output_to_log(run_id):
             result = self.definitions.resolve_job_def(JOBS[job].name).execute_in_process(
                 instance=self.instance,
                 run_id=run_id,

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
+
+from packaging_assets.domain.package_types import PACKAGE_TYPES
 
 VERDICT_STYLE = {"approve": "green", "pending": "yellow", "reject": "red"}
 
@@ -14,7 +17,8 @@ def show_report(report: Mapping[str, Any], console: Console, *, home: str) -> No
     """Print models, inference, recommendations, times, and what to do next."""
     console.print(_models(report))
     console.print(_why_not_approved(report))
-    console.print(Group(_inference(report), _recommendations(report), _seconds(report)))
+    console.print(Group(_inference(report), _recommendations(report)))
+    console.print(f"{_seconds(report)}\n{_cache(report)}", highlight=False)
     console.print(
         f"\n[bold]Next[/bold]  [cyan]make ui[/cyan] (or [cyan]packaging ui[/cyan]) opens this home in the Dagster UI; "
         f"[cyan]packaging models list[/cyan] shows every version.\nHome: {home}",
@@ -23,13 +27,13 @@ def show_report(report: Mapping[str, Any], console: Console, *, home: str) -> No
 
 
 def _models(report: Mapping[str, Any]) -> Table:
-    table = Table(title="Models", title_justify="left", header_style="bold")
-    for heading in ("week", "package type"):
-        table.add_column(heading)
-    for heading in ("validation rows", "minority", "PR-AUC", "of Bayes", "version"):
-        table.add_column(heading, justify="right")
-    for heading in ("verdict", "status", "champion", "cache"):
-        table.add_column(heading)
+    table = _table("Models")
+    for heading in ("week", "type"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("rows", "minority", "PR-AUC", "of Bayes", "version"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("verdict", ""):
+        table.add_column(heading, no_wrap=True)
     last_week = None
     for model in report["models"]:
         if last_week not in (None, model["week"]):
@@ -42,13 +46,16 @@ def _models(report: Mapping[str, Any]) -> Table:
             f"{model['minority_rate']:.1%}",
             f"{model['pr_auc']:.3f}",
             f"{model['bayes_share']:.1%}",
-            str(model["version"]),
+            f"v{model['version']}",
             Text(model["verdict"], style=VERDICT_STYLE[model["verdict"]]),
-            model["status"],
             "[bold green]serves[/bold green]" if model["is_champion"] else "",
-            model["cache"],
         )
     return table
+
+
+def _cache(report: Mapping[str, Any]) -> str:
+    hits = sum(model["cache"] == "hit" for model in report["models"])
+    return f"Trained {len(report['models']) - hits} models, took {hits} from the cache."
 
 
 def _why_not_approved(report: Mapping[str, Any]) -> Text:
@@ -62,24 +69,27 @@ def _why_not_approved(report: Mapping[str, Any]) -> Text:
             text.append(
                 f"{model['week']} {model['package_type']} {model['verdict']}: ", VERDICT_STYLE[model["verdict"]]
             )
-            text.append(f"{model['reasons'][0] if model['reasons'] else ''}\n")
+            more = f" (+{len(model['reasons']) - 1} more)" if len(model["reasons"]) > 1 else ""
+            text.append(f"{model['reasons'][0].partition(': ')[2]}{more}\n")
     return text
 
 
 def _inference(report: Mapping[str, Any]) -> Table:
     inference = report["inference"]
-    table = Table(title="Inference", title_justify="left", header_style="bold")
-    for heading in ("daily rows", "monthly rows", "inventory", "models used"):
-        table.add_column(heading, justify="right")
-    used = ", ".join(f"{name} v{version}" for name, version in inference["models_used"].items())
-    table.add_row(
-        f"{inference['daily_rows']:,}", f"{inference['monthly_rows']:,}", f"{inference['inventory_rows']:,}", used
-    )
+    table = _table("Inference: which version scored which products")
+    table.add_column("partition", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    for package_type in PACKAGE_TYPES:
+        table.add_column(package_type, justify="right", no_wrap=True)
+    for load in inference["loads"]:
+        used = load["models_used"]
+        versions = (f"v{used[name]}" if name in used else "-" for name in PACKAGE_TYPES)
+        table.add_row(f"{load['cadence']} {load['partition']}", f"{load['rows']:,}", *versions)
     return table
 
 
 def _recommendations(report: Mapping[str, Any]) -> Table:
-    table = Table(title="Recommended package", title_justify="left", header_style="bold")
+    table = _table("Recommended package, number of products")
     total = sum(report["recommendations"].values())
     for name in report["recommendations"]:
         table.add_column(name, justify="right")
@@ -87,9 +97,11 @@ def _recommendations(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _seconds(report: Mapping[str, Any]) -> Table:
-    table = Table(title="Wall seconds", title_justify="left", header_style="bold")
-    for stage in report["seconds"]:
-        table.add_column(stage.replace("_", " "), justify="right")
-    table.add_row(*(f"{seconds:.1f}" for seconds in report["seconds"].values()))
-    return table
+def _seconds(report: Mapping[str, Any]) -> str:
+    return "Seconds: " + ", ".join(
+        f"{stage.replace('_', ' ')} {seconds:.1f}" for stage, seconds in report["seconds"].items()
+    )
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -12,7 +12,7 @@ from packaging_assets.home import write_partition_range
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.resources.clock import SystemClock
-from packaging_assets.resources.environment import warehouse_for
+from packaging_assets.resources.environment import model_registry_for, warehouse_for
 from packaging_assets.runner import JobRun, JobRunner
 from packaging_assets.settings import Settings, load_settings
 from packaging_assets.simulator import RetailerConfig, SimulatedRetailer, simulate
@@ -46,8 +46,7 @@ class DemoRun:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     training: dict[str, JobRun] = field(default_factory=dict[str, JobRun])
     refused: list[str] = field(default_factory=list[str])
-    daily: JobRun | None = None
-    monthly: JobRun | None = None
+    inference: list[JobRun] = field(default_factory=list[JobRun])
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
@@ -59,7 +58,7 @@ class DemoRun:
 
 def units_of_work(config: RetailerConfig) -> int:
     """How often `run_demo` calls `Progress.advance`."""
-    return 2 + 3 * config.weeks + 2
+    return 2 + 4 * config.weeks + 1
 
 
 def run_demo(home: Path | None, config: RetailerConfig, progress: Progress) -> DemoRun:
@@ -81,7 +80,6 @@ def run_demo(home: Path | None, config: RetailerConfig, progress: Progress) -> D
     with run.stage("load_definitions"):
         runner = JobRunner.for_home(settings)
     _train_week_by_week(run, runner, progress)
-    _predict(run, runner, progress)
     return run
 
 
@@ -116,17 +114,18 @@ def _train_week_by_week(run: DemoRun, runner: JobRunner, progress: Progress) -> 
         progress.advance(f"week {week}: training")
         with run.stage("training"):
             run.training[week] = runner.run("weekly", first=week, on_step=progress.detail)
+        _predict(run, runner, progress, job="daily", partition=sunday)
+    _predict(run, runner, progress, job="monthly", partition=run.retailer.last_day.replace(day=1))
 
 
-def _predict(run: DemoRun, runner: JobRunner, progress: Progress) -> None:
-    last_day = run.retailer.last_day
-    progress.advance(f"daily inference for {last_day}")
-    with run.stage("daily_inference"):
-        run.daily = runner.run("daily", first=last_day.isoformat(), on_step=progress.detail)
-    progress.advance("monthly inference for the whole inventory")
-    with run.stage("monthly_inference"):
-        month = last_day.replace(day=1).isoformat()
-        run.monthly = runner.run("monthly", first=month, on_step=progress.detail)
+def _predict(run: DemoRun, runner: JobRunner, progress: Progress, *, job: str, partition: dt.date) -> None:
+    """Score with the champions of the moment; as long as no model was ever approved there is nothing to score with."""
+    progress.advance(f"{job} inference for {partition}")
+    registry = model_registry_for(run.settings)
+    if all(registry.champion(model) is None for model in registry.models()):
+        return
+    with run.stage(f"{job}_inference"):
+        run.inference.append(runner.run(job, first=partition.isoformat(), on_step=progress.detail))
 
 
 def _arrivals(retailer: SimulatedRetailer) -> Mapping[str, list[Delivery]]:

@@ -70,37 +70,35 @@ def _bayes_share(run: DemoRun, version: ModelVersion) -> float:
 
 
 def _inference(run: DemoRun) -> dict[str, Any]:
-    day = run.retailer.last_day
-    keys = {"daily": day.isoformat(), "monthly": day.replace(day=1).isoformat()}
-    store = artifact_store_for(run.settings)
-    rows = {cadence: _rows(run, cadence, partition) for cadence, partition in keys.items()}
-    inventory = store.current("monthly/inventory", keys["monthly"])
-    registry = model_registry_for(run.settings)
-    champions = {model: registry.champion(model) for model in registry.models()}
+    """Row counts and versions as the warehouse holds them; `loads` has one entry per daily or monthly partition."""
+    month = run.retailer.last_day.replace(day=1).isoformat()
+    loads = _loads(run)
+    rows = {(load["cadence"], load["partition"]): load["rows"] for load in loads}
+    monthly = [load for load in loads if load["cadence"] == "monthly"]
+    inventory = artifact_store_for(run.settings).current("monthly/inventory", month)
     return {
-        "daily_rows": rows["daily"],
-        "monthly_rows": rows["monthly"],
+        "daily_rows": rows.get(("daily", run.retailer.last_day.isoformat()), 0),
+        "monthly_rows": rows.get(("monthly", month), 0),
         "inventory_rows": inventory.total_rows if inventory else 0,
-        "models_used": _models_used(run, keys["monthly"]),
-        "champions": {model: version.version for model, version in champions.items() if version},
+        "models_used": monthly[-1]["models_used"] if monthly else {},
+        "loads": loads,
     }
 
 
-def _rows(run: DemoRun, cadence: str, partition: str) -> int:
-    found = warehouse_for(run.settings).fetch(
-        "select count(*) as n from ml.predictions where cadence = $cadence and partition_start = cast($start as date)",
-        {"cadence": cadence, "start": partition},
-    )
-    return int(found[0]["n"])
-
-
-def _models_used(run: DemoRun, partition: str) -> dict[str, int]:
+def _loads(run: DemoRun) -> list[dict[str, Any]]:
     rows = warehouse_for(run.settings).fetch(
-        "select distinct package_type, model_version from ml.predictions "
-        "where cadence = 'monthly' and partition_start = cast($start as date) order by package_type",
-        {"start": partition},
+        "select cadence, partition_start, package_type, model_version, count(*) as n from ml.predictions "
+        "group by cadence, partition_start, package_type, model_version "
+        "order by cadence, partition_start, package_type",
+        {},
     )
-    return {row["package_type"]: int(row["model_version"]) for row in rows}
+    loads: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["cadence"], row["partition_start"].isoformat())
+        load = loads.setdefault(key, {"cadence": key[0], "partition": key[1], "rows": 0, "models_used": {}})
+        load["rows"] += int(row["n"])
+        load["models_used"][row["package_type"]] = int(row["model_version"])
+    return list(loads.values())
 
 
 def _recommendations(run: DemoRun) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.resources.clock import SystemClock
 from packaging_assets.resources.compute import Compute, InProcessCompute
-from packaging_assets.resources.dbt_project import DbtBuilder
+from packaging_assets.resources.dbt_builder import DbtBuilder
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.resources.model_registry import ModelRegistry
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry

@@ -160,3 +160,10 @@ create table if not exists ops.built_days (
     day date not null,
     fingerprint varchar(64) not null
 );
+
+-- Which other dbt models are built, and from what; grain: group of models.
+create table if not exists ops.built_groups (
+    group_name varchar(64) not null,
+    rows_hash varchar(64) not null,
+    sql_hash varchar(64) not null
+);

@@ -1,6 +1,7 @@
 """dbt's models as assets: reference data and views without partitions, the growing tables by day, recommendations."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,9 @@ from packaging_assets.resources.built_days import (
     dbt_project_hash,
     record_built_days,
 )
-from packaging_assets.resources.dbt_project import DbtBuilder, dbt_manifest
+from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
+from packaging_assets.resources.dbt_builder import DbtBuilder
+from packaging_assets.resources.dbt_project import dbt_manifest
 from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings, current_settings
 
@@ -63,10 +66,14 @@ def dbt_models() -> dg.Definitions:
 
     @dbt_assets(**common, name="reference_models", exclude=" ".join((*DAILY, *RECOMMENDATIONS)))
     def reference_models(
-        context: dg.AssetExecutionContext, dbt: dg.ResourceParam[DbtBuilder], warehouse: dg.ResourceParam[Warehouse]
+        context: dg.AssetExecutionContext,
+        dbt: dg.ResourceParam[DbtBuilder],
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
         warehouse.create_tables()
-        yield from dbt.build(context)
+        sql = dbt_project_hash(settings.dbt_project_path)
+        yield from _build_unless_built(context, dbt, warehouse, rows="", sql=sql)
 
     @dbt_assets(**common, **daily, name="daily_models", select=" ".join(DAILY))
     def daily_models(
@@ -80,16 +87,41 @@ def dbt_models() -> dg.Definitions:
         built = built_fingerprints(warehouse, before=dt.datetime.combine(days[-1] + ONE_DAY, dt.time()))
         stale = [day for day in days if built.get(day) != wanted[day]]
         if not stale:
-            yield from _unchanged(context, wanted)
+            yield from _unchanged(context, wanted[days[-1]])
             return
-        yield from dbt.build(context, variables=_window(stale, settings))
+        yield from dbt.build(context, _window(stale, settings))
         record_built_days(warehouse, {day: wanted[day] for day in stale})
 
     @dbt_assets(**common, name="recommendation_models", select=" ".join(RECOMMENDATIONS))
-    def recommendation_models(context: dg.AssetExecutionContext, dbt: dg.ResourceParam[DbtBuilder]) -> Iterator[Any]:
-        yield from dbt.build(context)
+    def recommendation_models(
+        context: dg.AssetExecutionContext,
+        dbt: dg.ResourceParam[DbtBuilder],
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        sql = dbt_project_hash(settings.dbt_project_path)
+        rows = predictions_version(warehouse)
+        yield from _build_unless_built(context, dbt, warehouse, rows, sql=sql)
 
     return dg.Definitions(assets=[reference_models, daily_models, recommendation_models])
+
+
+def _build_unless_built(
+    context: dg.AssetExecutionContext, dbt: DbtBuilder, warehouse: Warehouse, rows: str, *, sql: str
+) -> Iterator[Any]:
+    """Build a whole group unless it was built from the same rows by the same SQL.
+
+    Other SQL, or other costs, concern rows that an incremental model would leave alone: it is built anew. A part of
+    the group, chosen by hand in the UI, is always built.
+    """
+    wanted = BuiltGroup(rows=rows, sql=sql)
+    built = built_group(warehouse, context.op.name)
+    if built == wanted and not context.is_subset:
+        yield from _unchanged(context, hashlib.sha256(f"{sql} {rows}".encode()).hexdigest())
+        return
+    yield from dbt.build(context, {}, is_full_refresh=built is None or built.sql != sql)
+    if not context.is_subset:
+        record_built_group(warehouse, context.op.name, wanted)
 
 
 def _days(context: dg.AssetExecutionContext) -> list[dt.date]:
@@ -111,12 +143,11 @@ def _window(stale: Sequence[dt.date], settings: Settings) -> dict[str, str]:
     }
 
 
-def _unchanged(context: dg.AssetExecutionContext, fingerprints: Mapping[dt.date, str]) -> Iterator[Any]:
-    """Materialize without running dbt: the days were built from the same rows by the same SQL."""
-    version = fingerprints[max(fingerprints)]
+def _unchanged(context: dg.AssetExecutionContext, version: str) -> Iterator[Any]:
+    """Materialize without running dbt: the tables were built from the same rows by the same SQL."""
     for key in sorted(context.selected_asset_keys):
         yield dg.MaterializeResult(asset_key=key, data_version=dg.DataVersion(version), metadata={"cache": "hit"})
-    # A day counts as built only once its error-severity tests have passed on exactly these rows.
+    # A group or a day counts as built only once its error-severity tests have passed on exactly these rows.
     for spec in context.assets_def.check_specs:
         if spec.blocking and spec.key in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(

@@ -1,0 +1,42 @@
+"""Which groups of the warehouse's models without days are built, and from what, so that nothing is built twice."""
+
+import hashlib
+from typing import NamedTuple
+
+from packaging_assets.resources.warehouse import Warehouse
+
+
+class BuiltGroup(NamedTuple):
+    """What a group was built from: hashes that stand for the rows it read and for its SQL."""
+
+    rows: str
+    sql: str
+
+
+def predictions_version(warehouse: Warehouse) -> str:
+    """One hash that stands for what recommendations are made from: the loaded predictions and the product features."""
+    loads = warehouse.fetch("select max(load_id) as last, count(*) as n from ml.prediction_loads", {})[0]
+    days = warehouse.fetch("select day, fingerprint from ops.built_days order by day", {})
+    built = "\n".join(f"{row['day']} {row['fingerprint']}" for row in days)
+    return hashlib.sha256(f"{loads['last']} {loads['n']}\n{built}".encode()).hexdigest()
+
+
+def built_group(warehouse: Warehouse, name: str) -> BuiltGroup | None:
+    """What the group was last built from, or None if it was not."""
+    found = warehouse.fetch("select rows_hash, sql_hash from ops.built_groups where group_name = $name", {"name": name})
+    return BuiltGroup(found[0]["rows_hash"], found[0]["sql_hash"]) if found else None
+
+
+def record_built_group(warehouse: Warehouse, name: str, built: BuiltGroup) -> None:
+    """Replace what the group was built from."""
+    key = {"name": name}
+    warehouse.load(
+        {},
+        [
+            ("delete from ops.built_groups where group_name = $name", key),
+            (
+                "insert into ops.built_groups (group_name, rows_hash, sql_hash) values ($name, $rows_hash, $sql_hash)",
+                {**key, "rows_hash": built.rows, "sql_hash": built.sql},
+            ),
+        ],
+    )
