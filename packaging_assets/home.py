@@ -9,6 +9,9 @@ DAGSTER_YAML = """\
 # Dagster's own storage for this home: SQLite files in this folder.
 telemetry:
   enabled: false
+nux:
+  # No invitation to join a community on the first visit.
+  enabled: false
 concurrency:
   pools:
     # DuckDB lets one process write; a pool without a limit would not queue anybody.

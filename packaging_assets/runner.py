@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from packaging_assets.abandoned_runs import LOCKED_TAG, run_lock, settle_abandoned_runs
 from packaging_assets.definitions import build_definitions
 from packaging_assets.home import prepare_home
 from packaging_assets.jobs import JOBS
@@ -23,9 +24,20 @@ NO_COMPUTE_LOGS = {
 }
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+PARTITION_KEYS = {
+    "warehouse": "days are named by their date",
+    "weekly": "weeks are named by their Monday",
+    "daily": "days are named by their date",
+    "monthly": "months are named by their first day",
+}
+
 
 class JobFailedError(Exception):
     """A step of a job failed; the message names job, partition, step and cause."""
+
+
+class UnknownPartitionError(Exception):
+    """A job has no partition of that key; the message names those there are."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class JobRunner:
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
-    logs: Path
+    folder: Path
 
     @classmethod
     def for_home(cls, settings: Settings, *, resource_overrides: Mapping[str, Any] | None = None) -> "JobRunner":
@@ -53,26 +65,34 @@ class JobRunner:
         prepare_home(settings)
         definitions = build_definitions(settings, resource_overrides=resource_overrides)
         ref = InstanceRef.from_dir(str(settings.dagster_home), overrides=NO_COMPUTE_LOGS)  # type: ignore[arg-type]
-        return cls(definitions, dg.DagsterInstance.from_ref(ref), settings.dagster_home / "logs")
+        return cls(definitions, dg.DagsterInstance.from_ref(ref), settings.dagster_home)
 
     def run(
         self, job: str, *, first: str, last: str | None = None, on_step: Callable[[str], None] | None = None
     ) -> JobRun:
         """Run a job for one partition, or for the range from `first` to `last` in one run.
 
+        What earlier runs held that were killed in the middle is freed first.
+
         Raises:
+            UnknownPartitionError: the job has no such partition.
             JobFailedError: a step failed; what had finished stays, and a re-run starts where it failed.
         """
+        definition = self.definitions.resolve_job_def(JOBS[job].name)
+        for key in (first, last or first):
+            _check_partition(job, definition, key)
+        locks = self.folder / "locks"
+        settle_abandoned_runs(self.instance, locks)
         run_id = str(uuid.uuid4())
         if on_step:
             self.instance.add_event_listener(run_id, _step_listener(on_step))
         started = time.perf_counter()
-        with unhurried_sqlite(self.logs.parent), self._output_to_log(run_id):
-            result = self.definitions.resolve_job_def(JOBS[job].name).execute_in_process(
+        with unhurried_sqlite(self.folder), run_lock(locks, run_id), self._output_to_log(run_id):
+            result = definition.execute_in_process(
                 instance=self.instance,
                 run_id=run_id,
                 partition_key=None if last else first,
-                tags=_range_tags(first, last) if last else None,
+                tags={**LOCKED_TAG, **(_range_tags(first, last) if last else {})},
                 run_config=QUIET,
                 raise_on_error=False,
             )
@@ -84,10 +104,21 @@ class JobRunner:
     @contextmanager
     def _output_to_log(self, run_id: str) -> Generator[None]:
         """Keep what steps print (dbt does) off the terminal, in a file beside Dagster's own."""
-        folder = self.logs
+        folder = self.folder / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{run_id}.log").open("w", encoding="utf-8") as log, redirect_stdout(log):
             yield
+
+
+def _check_partition(job: str, definition: dg.JobDefinition, key: str) -> None:
+    partitions = definition.partitions_def
+    if partitions is not None and not partitions.has_partition_key(key):
+        keys = partitions.get_partition_keys()
+        known = f"they go from {keys[0]} to {keys[-1]}" if keys else "none is over yet"
+        raise UnknownPartitionError(
+            f"{key!r} is not a partition of the {job} job: {PARTITION_KEYS[job]}; {known}. The settings first_week and "
+            "last_day say where they begin and end."
+        )
 
 
 def _range_tags(first: str, last: str) -> dict[str, str]:
@@ -111,8 +142,11 @@ def _failure(event: dg.DagsterEvent) -> str:
     error: Any = getattr(event.event_specific_data, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
-    what = error.message.strip().splitlines()[0] if error is not None else (event.message or "no message")
-    return f"{event.step_key}: {what}" if event.step_key else what
+    if error is None:
+        return f"{event.step_key}: {event.message or 'no message'}"
+    # Dagster puts the exception's module and class before its message, which says all that the reader needs.
+    what = error.message.strip().splitlines()[0].partition(": ")[2] or error.message.strip()
+    return f"{str(event.step_key).replace('__', '/')}: {what}"
 
 
 def _cache(result: dg.ExecuteInProcessResult) -> dict[str, str]:

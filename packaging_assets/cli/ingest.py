@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.report import DeliveryRefusedError, DeliveryReport
@@ -74,6 +75,7 @@ def ingest(
         refused, failure = error.report, error
     except (IngestionError, WarehouseError, SettingsError) as error:
         failure = error
+    announce_deliveries(settings, reports)
     if as_json:
         click.echo(json.dumps(_as_json(reports, refused, failure), indent=2))
     else:
@@ -81,7 +83,7 @@ def ingest(
     if failure is not None:
         raise click.ClickException(_with_rest(str(failure), reports, files))
     if not as_json:
-        _print_next(Console(), reports)
+        _print_next(Console(), settings, reports)
 
 
 def _print(console: Console, reports: Sequence[DeliveryReport], refused: DeliveryReport | None) -> None:
@@ -120,7 +122,7 @@ def _print_bad_rows(console: Console, reports: Sequence[DeliveryReport]) -> None
     console.print(table)
 
 
-def _print_next(console: Console, reports: Sequence[DeliveryReport]) -> None:
+def _print_next(console: Console, settings: Settings, reports: Sequence[DeliveryReport]) -> None:
     if any(report.quarantined and not report.is_already_delivered for report in reports):
         console.print("The bad rows are in the table raw.quarantine; deliver them again when corrected.")
     days = _days(reports)
@@ -128,7 +130,11 @@ def _print_next(console: Console, reports: Sequence[DeliveryReport]) -> None:
         console.print("No row was added: the warehouse is as it was.")
         return
     span = f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
-    console.print(f"Rows were added for {span}. Next: packaging run warehouse", soft_wrap=True)
+    # What is dated before the first partition belongs to it.
+    first, last = (max(day, settings.first_week) for day in (days[0], days[-1]))
+    console.print(
+        f"Rows were added for {span}. Next: packaging run warehouse --from {first} --to {last}", soft_wrap=True
+    )
 
 
 def _days(reports: Sequence[DeliveryReport]) -> list[dt.date]:

@@ -39,12 +39,12 @@ def _run(settings: Settings, job: str, *, first: str, last: str | None) -> None:
 
     console = Console(stderr=True)
     with console.status(f"{job}: loading definitions") as status:
-        from packaging_assets.runner import JobFailedError, JobRunner  # imports Dagster
+        from packaging_assets.runner import JobFailedError, JobRunner, UnknownPartitionError  # imports Dagster
 
         try:
             runner = JobRunner.for_home(settings)
             outcome = runner.run(job, first=first, last=last, on_step=lambda step: status.update(f"{job}: {step}"))
-        except JobFailedError as error:
+        except (JobFailedError, UnknownPartitionError) as error:
             raise click.ClickException(str(error)) from None
     hits = sum(value == "hit" for value in outcome.cache.values())
     console.print(

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.home import write_partition_range
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
+from packaging_assets.ingestion.report import DeliveryReport
 from packaging_assets.resources.clock import SystemClock
 from packaging_assets.resources.environment import model_registry_for, warehouse_for
 from packaging_assets.runner import JobRun, JobRunner
@@ -139,14 +141,14 @@ def _arrivals(retailer: SimulatedRetailer) -> Mapping[str, list[Delivery]]:
 def _ingest(settings: Settings, delivery: Delivery) -> list[str]:
     """Take in what can be taken in; a refused file is reported and does not stop the files beside it."""
     refused: list[str] = []
+    reports: list[DeliveryReport] = []
     warehouse = warehouse_for(settings)
     for table, path in delivery.files.items():
         try:
-            list(
-                ingest_files(
-                    warehouse, {table: path}, max_bad_row_share=settings.max_bad_row_share, clock=SystemClock()
-                )
+            reports += ingest_files(
+                warehouse, {table: path}, max_bad_row_share=settings.max_bad_row_share, clock=SystemClock()
             )
         except IngestionError as error:
             refused.append(str(error))
+    announce_deliveries(settings, reports)
     return refused
