@@ -35,7 +35,7 @@ ui: install      ## open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/packaging ui $(ARGS)
 
 test: install-dev    ## run every test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 check: install-dev   ## run every linter and type checker
 	$(BIN)/ruff check .
@@ -43,6 +43,7 @@ check: install-dev   ## run every linter and type checker
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project/models
+	$(BIN)/sqlfluff lint --templater placeholder --dialect redshift packaging_assets
 
 format: install-dev  ## format the code
 	$(BIN)/ruff format .

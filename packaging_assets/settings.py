@@ -6,6 +6,7 @@ below. `packaging doctor` prints the outcome.
 
 import datetime as dt
 import os
+import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ from pydantic_settings import (
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_FILE = "settings.toml"
+DEFAULT_HOME = PROJECT_ROOT / ".packaging"
 
 
 class SettingsError(ValueError):
@@ -35,7 +37,7 @@ class Settings(BaseSettings):
 
     env: Literal["local", "aws"] = Field(default="local", description="Which column of resources to use.")
     home: Path = Field(
-        PROJECT_ROOT / ".packaging",
+        DEFAULT_HOME,
         description="The folder with warehouse, artifacts, registry and Dagster's own storage.",
     )
     first_week: dt.date = Field(
@@ -141,10 +143,13 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
             f"{'.'.join(str(part) for part in problem['loc'])} = {problem['input']!r}: {problem['msg']}"
             for problem in error.errors()
         )
-        where = Path(home or os.environ.get("PACKAGING_HOME", PROJECT_ROOT / ".packaging")) / SETTINGS_FILE
+        where = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
         raise SettingsError(
             f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {where}."
         ) from None
+    except tomllib.TOMLDecodeError as error:
+        where = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
+        raise SettingsError(f"{where} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
 
 
 _in_use: ContextVar[Settings | None] = ContextVar("settings_in_use", default=None)

@@ -36,8 +36,8 @@ def graph(definitions: dg.Definitions) -> Any:
 
 @pytest.fixture
 def instance() -> Generator[dg.DagsterInstance]:
-    with dg.instance_for_test() as temporary:
-        yield temporary
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
 
 
 @pytest.fixture

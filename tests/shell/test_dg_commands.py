@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import dagster as dg
@@ -15,12 +16,13 @@ from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.resources.environment import resources_for
 from packaging_assets.settings import PROJECT_ROOT, Settings, use_settings
 
+ROOT_MODULE = 'root_module = "packaging_assets"'
 DG = Path(sys.executable).parent / "dg"
 
 
 def run_dg(settings: Settings, *arguments: str, project: Path = PROJECT_ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "NO_COLOR": "1"}
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - a fixed command
         [str(DG), *arguments],
         cwd=project,
         env=environment,
@@ -32,24 +34,29 @@ def run_dg(settings: Settings, *arguments: str, project: Path = PROJECT_ROOT) ->
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project with the four models' YAML and nothing else."""
-    shutil.copy(PROJECT_ROOT / "pyproject.toml", tmp_path)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own package with the four models' YAML and nothing else."""
+    root = tmp_path / f"shop_{uuid.uuid4().hex}"
+    pyproject = (PROJECT_ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(pyproject.replace(ROOT_MODULE, f'root_module = "{root.name}"'))
     for name in PACKAGE_TYPES:
-        folder = tmp_path / "packaging_assets" / "defs" / name
+        folder = root / "defs" / name
         folder.mkdir(parents=True)
         shutil.copy(PROJECT_ROOT / "packaging_assets" / "defs" / name / "defs.yaml", folder)
-    return tmp_path
+    for folder in (root, root / "defs"):
+        (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return root
 
 
 def load(project: Path, settings: Settings) -> dg.Definitions:
     with use_settings(settings):
-        loaded = dg.load_from_defs_folder(path_within_project=project / "packaging_assets")
+        loaded = dg.load_from_defs_folder(path_within_project=project)
     return dg.Definitions.merge(loaded, dg.Definitions(resources=resources_for(settings)))
 
 
 def append(project: Path, package_type: str, *lines: str) -> Path:
-    path = project / "packaging_assets" / "defs" / package_type / "defs.yaml"
+    path = project / "defs" / package_type / "defs.yaml"
     path.write_text(path.read_text() + "".join(f"  {line}\n" for line in lines))
     return path
 
@@ -84,7 +91,7 @@ def test_list_defs_lists_every_asset(settings: Settings) -> None:
 def test_check_yaml_names_file_line_and_key(project: Path, settings: Settings) -> None:
     path = append(project, "box", "suitable_from: 7", "architechture: catboost")
     # Without a path `dg check yaml` (1.13) looks at one component of each type only.
-    result = run_dg(settings, "check", "yaml", "packaging_assets/defs/box", project=project)
+    result = run_dg(settings, "check", "yaml", str(project / "defs" / "box"), project=project)
     line = len(path.read_text().splitlines())
     assert result.returncode == 1
     assert f"{path}:{line - 1} - packaging_assets.components.PackageModel attributes.suitable_from" in result.stdout

@@ -10,6 +10,7 @@ from shell_runs import Run, error_of
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.store import Artifact
+from packaging_assets.components.assets.registered_model import GateEvidenceError, refuse_unproven_verdict
 from packaging_assets.domain.gates import CHECKS, CheckOutcome, Verdict
 from packaging_assets.domain.registry import Status
 from packaging_assets.partitions import weekly_partitions
@@ -122,13 +123,25 @@ def test_refuses_a_verdict_without_any_recorded_check(materialize: Run, shelf: S
     assert shelf.registry.versions() == []
 
 
-@pytest.mark.parametrize("missing", NAMES)
-def test_refuses_when_one_check_is_missing(materialize: Run, shelf: Shelf, missing: str) -> None:
+def test_refuses_when_one_check_is_missing(materialize: Run, shelf: Shelf) -> None:
     metrics = shelf.week()
-    shelf.record(metrics.fingerprint, {name: True for name in NAMES if name != missing})
+    shelf.record(metrics.fingerprint, {name: True for name in NAMES if name != NAMES[-1]})
     name, message = error_of(register(materialize, shelf))
-    assert (name, f"check {missing} has no recorded evaluation" in message) == ("GateEvidenceError", True)
+    assert (name, f"check {NAMES[-1]} has no recorded evaluation" in message) == ("GateEvidenceError", True)
     assert shelf.registry.versions() == []
+
+
+@pytest.mark.parametrize("missing", NAMES)
+def test_no_check_can_be_done_without(shelf: Shelf, missing: str) -> None:
+    metrics = shelf.week()
+    checks = tuple(outcome(name, is_passed=True) for name in NAMES)
+    verdict = Verdict(outcome="approve", checks=checks, failures=(), warnings=())
+    recorded = dict.fromkeys(NAMES, (metrics.fingerprint, True))
+    refuse_unproven_verdict(recorded, verdict, metrics)
+    for found in ({}, {missing: (metrics.fingerprint, False)}, {missing: ("0" * 64, True)}):
+        others = {name: value for name, value in recorded.items() if name != missing}
+        with pytest.raises(GateEvidenceError, match=f"check {missing} .* Nothing was registered"):
+            refuse_unproven_verdict({**others, **found}, verdict, metrics)
 
 
 def test_refuses_when_a_check_was_recorded_otherwise(materialize: Run, shelf: Shelf) -> None:

@@ -36,7 +36,15 @@ COLUMNS = (
 NUMERIC = ("age", "fnlwgt", "education_years", "capital_gain", "capital_loss", "hours_per_week")
 ADULT = FeatureSet(numeric=NUMERIC, categorical=tuple(sorted({*COLUMNS} - {*NUMERIC, "income"})))
 
-PARAMETERS = {"iterations": 300, "depth": 5, "learning_rate": 0.15, "border_count": 128}
+PARAMETERS = {
+    "iterations": 300,
+    "depth": 5,
+    "learning_rate": 0.15,
+    "border_count": 128,
+    "rsm": 1,
+    "random_strength": 1,
+    "l2_leaf_reg": 3,
+}
 
 
 def read_adult(name: str) -> tuple[pa.Table, np.ndarray]:

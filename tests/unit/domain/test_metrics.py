@@ -60,7 +60,10 @@ def write_week(folder: Path, products: pa.Table, *, volume: int = 200) -> dict[s
 def train_model(folder: Path, inputs: dict[str, Path], features: FeatureSet = FEATURES, iterations: int = 40) -> Path:
     folder.mkdir()
     params = TrainParams(
-        package_type="box", features=features, seed=1, parameters={"iterations": iterations, "thread_count": 1}
+        package_type="box",
+        features=features,
+        seed=1,
+        parameters={"iterations": iterations, "learning_rate": 0.2, "rsm": 1, "l2_leaf_reg": 3, "thread_count": 1},
     )
     train({"split": inputs["split"], "features": inputs["features"]}, params, folder)
     return folder

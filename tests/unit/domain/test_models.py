@@ -14,7 +14,12 @@ from packaging_assets.domain.features import FeatureSet, feature_frame, read_fea
 from packaging_assets.domain.models import ModelError, TrainParams, load_model, train
 
 FEATURES = FeatureSet(numeric=("weight_kg", "length_cm"), categorical=("category",))
-PARAMS = TrainParams(package_type="box", parameters={"iterations": 20, "learning_rate": 0.3}, features=FEATURES, seed=5)
+PARAMS = TrainParams(
+    package_type="box",
+    parameters={"iterations": 20, "learning_rate": 0.3, "rsm": 1, "l2_leaf_reg": 3},
+    features=FEATURES,
+    seed=5,
+)
 
 
 def write_inputs(folder: Path, rows=300, positive_share=0.3) -> dict[str, Path]:
@@ -68,7 +73,7 @@ def test_a_model_folder_says_what_was_trained_on_what(tmp_path):
     assert description == {
         "package_type": "box",
         "architecture": "catboost",
-        "parameters": {"iterations": 20, "learning_rate": 0.3},
+        "parameters": {"iterations": 20, "learning_rate": 0.3, "rsm": 1, "l2_leaf_reg": 3},
         "features": {"numeric": ["weight_kg", "length_cm"], "categorical": ["category"]},
         "seed": 5,
         "rows": 225,

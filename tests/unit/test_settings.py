@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+
+from packaging_assets.resources.environment import resources_for
+from packaging_assets.settings import (
+    PROJECT_ROOT,
+    Settings,
+    SettingsError,
+    current_settings,
+    load_settings,
+    use_settings,
+)
+
+
+def test_everything_has_a_default_and_a_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    assert settings.env == "local"
+    assert settings.home == PROJECT_ROOT / ".packaging"
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_homes_file_yields_to_the_environment_and_that_to_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings.toml").write_text("rows_per_chunk = 1\ncatch_up_days = 1\nmaturity_days = 1\n")
+    monkeypatch.setenv("PACKAGING_CATCH_UP_DAYS", "2")
+    monkeypatch.setenv("PACKAGING_MATURITY_DAYS", "2")
+    settings = load_settings(tmp_path, maturity_days=3)
+    assert (settings.rows_per_chunk, settings.catch_up_days, settings.maturity_days) == (1, 2, 3)
+
+
+def test_the_home_may_come_from_the_environment_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.toml").write_text("threads = 5\n")
+    monkeypatch.setenv("PACKAGING_HOME", str(tmp_path))
+    assert (load_settings().home, load_settings().threads) == (tmp_path, 5)
+
+
+def test_a_relative_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(Path("here"))
+    assert settings.home == tmp_path / "here"
+    assert settings.warehouse_path == tmp_path / "here" / "warehouse.duckdb"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("FIRST_WEEK", "2025-01-07", "2025-01-07 is a Tuesday; weeks begin on Mondays: use 2025-01-06"),
+        ("ENV", "azure", "'local' or 'aws'"),
+        ("MAX_BAD_ROW_SHARE", "2", "less than or equal to 1"),
+        ("WAREHOUSE_MEMORY_LIMIT", "lots", "match pattern"),
+        ("THREADS", "0", "greater than or equal to 1"),
+    ],
+)
+def test_an_unusable_value_is_named_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"PACKAGING_{name}", value)
+    with pytest.raises(SettingsError) as error:
+        load_settings(tmp_path)
+    message = str(error.value)
+    assert message.startswith(f"Unusable settings: {name.lower()} = '{value}': ")
+    assert said in message
+    assert message.endswith(f"Correct the PACKAGING_* environment variable or {tmp_path / 'settings.toml'}.")
+
+
+def test_an_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("thread = 2\n")
+    with pytest.raises(SettingsError, match=r"thread = 2: Extra inputs are not permitted"):
+        load_settings(tmp_path)
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("threads: 2\n")
+    with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML: .* \(at line 1, column 8\)"):
+        load_settings(tmp_path)
+
+
+def test_an_environment_without_resources_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"PACKAGING_ENV = 'aws'.*use 'local'"):
+        resources_for(load_settings(tmp_path, env="aws"))
+
+
+def test_settings_in_use_last_as_long_as_the_block(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+    with use_settings(settings):
+        assert current_settings() is settings
+    assert current_settings() is not settings
