@@ -42,6 +42,8 @@ check: install-dev   ## run every linter and type checker
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	@# Without a path, dg looks at one file only of several of the same component type.
+	@for model in $(dir $(wildcard packaging_assets/defs/*/defs.yaml)); do echo "dg check yaml $$model"; $(BIN)/dg check yaml $$model || exit 1; done
 	$(BIN)/sqlfluff lint dbt_project/models
 	$(BIN)/sqlfluff lint --templater placeholder --dialect redshift packaging_assets
 

@@ -16,6 +16,10 @@ concurrency:
   pools:
     # DuckDB lets one process write; a pool without a limit would not queue anybody.
     default_limit: 1
+run_monitoring:
+  enabled: true
+  # A run that was ended from outside lets go of the pool.
+  free_slots_after_run_end_seconds: 30
 """
 
 

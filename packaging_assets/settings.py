@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,39 @@ DEFAULT_HOME = PROJECT_ROOT / ".packaging"
 
 class SettingsError(ValueError):
     """A setting has a value that the platform cannot use; the message names it, its source and the remedy."""
+
+
+class AlertRoute(BaseModel):
+    """Who is told of which alerts, and where. Its URL usually holds a password or token, so it is never shown whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr = Field(description="Where to send, as `apprise` writes it: `slack://...`, `mailtos://...`, ...")
+    owner: str | None = Field(default=None, description="Only what this owner answers for; none means everything.")
+    severity: Literal["error", "warning"] = Field(
+        default="warning", description="From which severity on; a warning route also takes errors."
+    )
+    name: str = Field(default="", description="What the route is called; by default its service and owner.")
+
+    @model_validator(mode="after")
+    def _named(self) -> "AlertRoute":
+        if not self.service:
+            raise ValueError("url must begin with a service, as in slack://... or mailtos://...")
+        if not self.name:
+            object.__setattr__(self, "name", f"{self.service} to {self.owner or 'everybody'}")
+        return self
+
+    @property
+    def service(self) -> str:
+        """The URL's scheme: which service it is."""
+        scheme, separator, _ = self.url.get_secret_value().partition("://")
+        return scheme if separator else ""
+
+    def __repr__(self) -> str:
+        """The route without its secrets."""
+        return f"{self.name} ({self.severity}, {self.service}://**********)"
+
+    __str__ = __repr__
 
 
 class Settings(BaseSettings):
@@ -68,7 +101,27 @@ class Settings(BaseSettings):
     warehouse_memory_limit: str = Field(
         default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
     )
-    threads: int = Field(default=2, ge=1, description="Threads of the warehouse and of the learner.")
+    threads: int = Field(default=2, ge=1, description="Threads of the warehouse.")
+    ui_url: str = Field(
+        default="http://127.0.0.1:3000",
+        pattern=r"^https?://",
+        description="Where the Dagster UI is reached; alerts link to its runs.",
+    )
+    alert_routes: tuple[AlertRoute, ...] = Field(
+        default=(), description="Where alerts go besides the log file: `[[alert_routes]]` with url, owner, severity."
+    )
+    alert_owner: str = Field(
+        default="team:packaging-platform", description="Who answers for what no asset's owner answers for."
+    )
+    alert_look_back_days: int = Field(
+        default=7, ge=1, le=366, description="How far back the alert sensor looks when it runs for the first time."
+    )
+    run_start_minutes: int = Field(
+        default=60, ge=1, description="A run that has not started so many minutes after it was asked for is an alert."
+    )
+    data_late_hours: int = Field(
+        default=6, ge=0, description="A day that is over by so many hours without any products is an alert."
+    )
 
     @field_validator("first_week")
     @classmethod
@@ -77,6 +130,15 @@ class Settings(BaseSettings):
             monday = value - dt.timedelta(days=value.weekday())
             raise ValueError(f"{value} is a {value:%A}; weeks begin on Mondays: use {monday}")
         return value
+
+    @field_validator("alert_routes")
+    @classmethod
+    def _names_differ(cls, routes: tuple[AlertRoute, ...]) -> tuple[AlertRoute, ...]:
+        names = ["log", *(route.name for route in routes)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two routes are called {twice[0]!r}: give each a name of its own")
+        return routes
 
     @field_validator("home")
     @classmethod
@@ -97,6 +159,16 @@ class Settings(BaseSettings):
     def registry_path(self) -> Path:
         """SQLite file of the model registry."""
         return self.home / "registry.db"
+
+    @property
+    def alerts_path(self) -> Path:
+        """SQLite file of the alerts that were found, and to whom they were sent."""
+        return self.home / "alerts.db"
+
+    @property
+    def alerts_log_path(self) -> Path:
+        """Every alert as a line of JSON."""
+        return self.home / "alerts.log"
 
     @property
     def dagster_home(self) -> Path:
@@ -140,7 +212,7 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])} = {problem['input']!r}: {problem['msg']}"
+            f"{'.'.join(str(part) for part in problem['loc'])} = {_shown(problem)}: {problem['msg']}"
             for problem in error.errors()
         )
         where = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
@@ -150,6 +222,11 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     except tomllib.TOMLDecodeError as error:
         where = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
         raise SettingsError(f"{where} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
+
+
+def _shown(problem: Any) -> str:
+    """The value that was refused, unless it may hold a secret."""
+    return "(not shown)" if problem["loc"][:1] == ("alert_routes",) else repr(problem["input"])
 
 
 _in_use: ContextVar[Settings | None] = ContextVar("settings_in_use", default=None)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import dagster as dg
+
 from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.home import write_partition_range
 from packaging_assets.ingestion.delivery import ingest_files
@@ -21,6 +23,7 @@ from packaging_assets.simulator import RetailerConfig, SimulatedRetailer, simula
 from packaging_assets.simulator.deliveries import Delivery
 
 CONFIG_FILE = "demo.json"
+DAILY_PREDICTIONS = dg.AssetKey(["daily", "predictions"])
 
 
 class DemoError(Exception):
@@ -106,13 +109,14 @@ def _train_week_by_week(run: DemoRun, runner: JobRunner, progress: Progress) -> 
     arrivals = _arrivals(run.retailer)
     for week in run.retailer.weeks:
         progress.advance(f"week {week}: ingesting what arrived")
+        monday, sunday = dt.date.fromisoformat(week), dt.date.fromisoformat(week) + dt.timedelta(days=6)
         with run.stage("ingest"):
-            for delivery in arrivals[week]:
-                run.refused += _ingest(run.settings, delivery)
+            touched = {day for delivery in arrivals[week] for day in _ingest(run, delivery)}
+        # Late rows are dated in an earlier week; what is dated before the first partition belongs to it.
+        first = max(min(touched | {monday}), run.settings.first_week)
         progress.advance(f"week {week}: building the warehouse")
-        sunday = dt.date.fromisoformat(week) + dt.timedelta(days=6)
         with run.stage("warehouse"):
-            runner.run("warehouse", first=week, last=sunday.isoformat(), on_step=progress.detail)
+            runner.run("warehouse", first=first.isoformat(), last=sunday.isoformat(), on_step=progress.detail)
         progress.advance(f"week {week}: training")
         with run.stage("training"):
             run.training[week] = runner.run("weekly", first=week, on_step=progress.detail)
@@ -121,13 +125,23 @@ def _train_week_by_week(run: DemoRun, runner: JobRunner, progress: Progress) -> 
 
 
 def _predict(run: DemoRun, runner: JobRunner, progress: Progress, *, job: str, partition: dt.date) -> None:
-    """Score with the champions of the moment; as long as no model was ever approved there is nothing to score with."""
+    """Score with the champions of the moment; as long as no model was ever approved there is nothing to score with.
+
+    A week's daily scores stay those of that week's champions when the demo runs again; the last day's follow the
+    champions, as the monthly ones do.
+    """
     progress.advance(f"{job} inference for {partition}")
+    if job == "daily" and partition != run.retailer.last_day and _is_predicted(runner, partition):
+        return
     registry = model_registry_for(run.settings)
     if all(registry.champion(model) is None for model in registry.models()):
         return
     with run.stage(f"{job}_inference"):
         run.inference.append(runner.run(job, first=partition.isoformat(), on_step=progress.detail))
+
+
+def _is_predicted(runner: JobRunner, day: dt.date) -> bool:
+    return day.isoformat() in runner.instance.get_materialized_partitions(DAILY_PREDICTIONS)
 
 
 def _arrivals(retailer: SimulatedRetailer) -> Mapping[str, list[Delivery]]:
@@ -138,17 +152,14 @@ def _arrivals(retailer: SimulatedRetailer) -> Mapping[str, list[Delivery]]:
     return arrivals
 
 
-def _ingest(settings: Settings, delivery: Delivery) -> list[str]:
-    """Take in what can be taken in; a refused file is reported and does not stop the files beside it."""
-    refused: list[str] = []
+def _ingest(run: DemoRun, delivery: Delivery) -> set[dt.date]:
+    """Take in what can be taken in and return the days it has rows of; a refused file does not stop those beside it."""
     reports: list[DeliveryReport] = []
-    warehouse = warehouse_for(settings)
+    warehouse, share = warehouse_for(run.settings), run.settings.max_bad_row_share
     for table, path in delivery.files.items():
         try:
-            reports += ingest_files(
-                warehouse, {table: path}, max_bad_row_share=settings.max_bad_row_share, clock=SystemClock()
-            )
+            reports += ingest_files(warehouse, {table: path}, max_bad_row_share=share, clock=SystemClock())
         except IngestionError as error:
-            refused.append(str(error))
-    announce_deliveries(settings, reports)
-    return refused
+            run.refused.append(str(error))
+    announce_deliveries(run.settings, reports)
+    return {day for report in reports for day in report.days}

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MISSING = "(missing)"
 """The value that stands for null in a categorical feature."""
 
+TITLE = "title"
+"""The column of titles. No model sees it; drift is looked for in it."""
+
 FIT_COLUMNS = {package_type: f"fits_{package_type}" for package_type in PACKAGE_TYPES}
 """Per package type the boolean column that says whether the product fits into it."""
 
@@ -172,6 +175,11 @@ def iterate_features(folder: Path, features: FeatureSet, *, extra_columns: Seque
     for part in _parts_of(folder):
         _check_columns_present(part, columns)
         yield read_parquet(part, columns, dictionary=features.categorical)
+
+
+def title_column(folder: Path) -> tuple[str, ...]:
+    """("title",) if the Parquet parts in `folder` have titles, else ()."""
+    return (TITLE,) if TITLE in read_column_names(_parts_of(folder)[0]) else ()
 
 
 def feature_frame(table: pa.Table, features: FeatureSet) -> pd.DataFrame:

@@ -37,6 +37,12 @@ class GatePolicy(BaseModel):
         ge=1,
         description="With fewer validation rows of the rarer label the comparison is left to a person.",
     )
+    min_random_minority_rows: int = Field(
+        default=400,
+        ge=1,
+        description="The randomly chosen package tests alone judge when they hold so many of the rarer label; else "
+        "all validation rows do.",
+    )
     min_pr_auc: float = Field(default=0.30, ge=0, le=1, description="PR-AUC below which no model is acceptable.")
     max_pr_auc: float = Field(default=0.98, gt=0, le=1, description="PR-AUC above which something must have leaked.")
     max_feature_auc: float = Field(
@@ -68,7 +74,12 @@ class GatePolicy(BaseModel):
 
     missing_warn: float = Field(default=0.01, ge=0, le=1, description="Increase of a column's share of missing values.")
     missing_error: float = Field(default=0.05, ge=0, le=1, description="The same increase, not accepted.")
-    missing_z: float = Field(default=4.0, ge=0, description="Standard errors that such an increase must exceed too.")
+    missing_z: float = Field(
+        default=4.0,
+        ge=0,
+        description="Standard errors that such an increase must exceed too; its square over the rows is added to both "
+        "limits, so that a few products of a quiet day raise no alarm.",
+    )
 
     psi_warn: float = Field(
         default=0.03, ge=0, description="Population stability index of a numeric feature, before noise."
@@ -93,6 +104,54 @@ class GatePolicy(BaseModel):
         description="Share of rows with a value unknown to the champion, beyond the expected share.",
     )
     unseen_error: float = Field(default=0.10, ge=0, le=1, description="The same share, not accepted.")
+    unseen_z: float = Field(
+        default=3.29,
+        ge=0,
+        description="z: z standard errors of the expected share plus z squared over the rows are added to both limits: "
+        "the noise of a sample, down to a handful of rows.",
+    )
+    word_warn: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Share of the words of titles that are unknown to the champion, beyond the expected share.",
+    )
+    word_error: float = Field(default=0.10, ge=0, le=1, description="The same share, not accepted.")
+
+    score_psi_warn: float = Field(
+        default=0.02,
+        ge=0,
+        description="Population stability index of the champion's scores, now and when it was judged, before noise.",
+    )
+    score_psi_error: float = Field(default=0.10, ge=0, description="The same index, not accepted, before noise.")
+    estimate_drop: float = Field(
+        default=0.03,
+        gt=0,
+        le=1,
+        description="Drop of the PR-AUC estimated without labels that a person looks at.",
+    )
+    estimate_z: float = Field(default=3.29, ge=0, description="Standard errors that such a drop must exceed too.")
+
+    slice_categories: tuple[str, ...] = Field(
+        default=("category", "brand"), description="Columns of product_features whose values are slices."
+    )
+    slice_bands: tuple[str, ...] = Field(
+        default=("volume_l", "price_usd"),
+        description="Numeric columns of product_features that are cut into bands: size and price.",
+    )
+    slice_band_count: int = Field(default=4, ge=2, le=20, description="Bands of equally many rows per such column.")
+    slice_min_minority_rows: int = Field(
+        default=20, ge=1, description="Slices with fewer rows of the rarer label are not compared."
+    )
+    slice_significance: float = Field(
+        default=0.01,
+        gt=0,
+        le=0.5,
+        description="Chance that any slice at all is called worse when none is (Holm's correction).",
+    )
+    slice_worse_error: float = Field(
+        default=0.02, ge=0, description="Relative growth of a slice's log-loss that is not accepted."
+    )
 
     calibration_ratio: float = Field(
         default=0.10,
@@ -111,6 +170,8 @@ class GatePolicy(BaseModel):
             ("missing_warn", "missing_error"),
             ("psi_warn", "psi_error"),
             ("unseen_warn", "unseen_error"),
+            ("word_warn", "word_error"),
+            ("score_psi_warn", "score_psi_error"),
             ("min_pr_auc", "max_pr_auc"),
         ):
             if getattr(self, warn) > getattr(self, error):

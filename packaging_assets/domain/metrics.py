@@ -37,10 +37,12 @@ from packaging_assets.domain.evaluation_plots import plot_calibration, plot_prec
 from packaging_assets.domain.features import (
     DEFAULT_FEATURES,
     MISSING,
+    TITLE,
     FeatureSet,
     PackageType,
     feature_frame,
     read_features,
+    title_column,
 )
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, judge
 from packaging_assets.domain.json_files import read_json, write_json
@@ -49,6 +51,8 @@ from packaging_assets.domain.leakage import find_strongest_feature
 from packaging_assets.domain.models import load_model
 from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
 from packaging_assets.domain.profiles import compare
+from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
+from packaging_assets.domain.slices import compare_slices, log_losses, slice_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,6 +62,9 @@ if TYPE_CHECKING:
 
 RECALL_PRECISION = 0.95
 """Precision at which recall is reported: one wrong package in twenty."""
+
+RANDOM_TESTS = "random_tests"
+ALL_VALIDATION_ROWS = "all_validation_rows"
 
 
 class EvaluationError(ValueError):
@@ -87,6 +94,7 @@ class _Rows(NamedTuple):
     y: Labels
     is_validation: npt.NDArray[np.bool_]
     frame: pd.DataFrame
+    is_random_test: npt.NDArray[np.bool_]
 
 
 class _Scored(NamedTuple):
@@ -96,21 +104,30 @@ class _Scored(NamedTuple):
     y: Labels
     candidate: FloatArray
     champion: FloatArray | None
+    is_random_test: npt.NDArray[np.bool_]
+
+    def only(self, mask: npt.NDArray[np.bool_]) -> _Scored:
+        """The rows where `mask`, shape (rows,), is true."""
+        champion = None if self.champion is None else self.champion[mask]
+        return _Scored(
+            self.ids.filter(pa.array(mask)), self.y[mask], self.candidate[mask], champion, self.is_random_test[mask]
+        )
 
 
 def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -> None:
     """Score, compare, judge.
 
     Args:
-        inputs: `candidate` and, from a type's second model on, `champion`: folders written by `models.train`; `split`:
-            by `splits.split`; `features`: by `features.keep_features`; `labels`: by `labels.resolve_labels`.
+        inputs: `candidate` and, from a type's second model on, `champion`: folders written by `models.train`; with it
+            `champion_metrics`: by this step for the champion; `split`: by `splits.split`; `features`: by
+            `features.keep_features`; `labels`: by `labels.resolve_labels`.
         params: package type, week, policy and the champion's version.
         output: gets metrics.json, verdict.json, scores.parquet (`product_id`, `label`, `candidate_score`,
             `champion_score`, the last null without a champion), pr_curve.png and calibration.png.
 
     Raises:
-        EvaluationError: champion and `champion_version` do not come together, the features are not the candidate's,
-            or no validation rows with both labels are left.
+        EvaluationError: champion, its metrics and `champion_version` do not come together, the features are not the
+            candidate's, or no validation rows with both labels are left.
     """
     _check_champion(inputs, params)
     candidate = load_model(inputs["candidate"])
@@ -124,19 +141,29 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
     champion_frame = _champion_frame(inputs, rows, candidate, champion)
     is_judging = rows.is_validation & ~_is_in_training(inputs.get("champion"), rows.ids)
     _check_both_labels(rows.y[is_judging], params)
-    scored = _Scored(
+    held_out = _Scored(
         rows.ids.filter(pa.array(is_judging)),
         rows.y[is_judging],
         _score(candidate, rows.frame, is_judging),
         None if champion is None or champion_frame is None else _score(champion, champion_frame, is_judging),
+        rows.is_random_test[is_judging],
     )
+    evaluation = _choose_rows(held_out, candidate.minority_label, params.policy)
+    scored = held_out.only(held_out.is_random_test) if evaluation["source"] == RANDOM_TESTS else held_out
+    scores = _score_drift(inputs, held_out)
     metrics = {
         **_describe_candidate(inputs, params, rows, is_judging),
         **_measure_candidate(scored, candidate.minority_label),
+        "validation_rows": len(scored.y),
+        "evaluation": evaluation,
         "champion": _compare_with_champion(scored, candidate.minority_label, params.champion_version),
+        "slices": _slices(inputs["features"], scored, candidate.minority_label, params.policy),
         "label_rate": _label_rate(rows.y, inputs.get("champion")),
         "volume": _volume(inputs["labels"] / "volume.parquet", params),
-        "drift": None if champion is None else _drift(inputs, rows, champion, scored.champion),
+        "drift": None if champion is None else _drift(inputs, rows, champion),
+        "scores": scores,
+        "score_psi": None if scores is None else scores["psi"],
+        "score_profile": describe_scores(held_out.y, held_out.candidate, candidate.minority_label),
         "leakage": _leakage(inputs["candidate"], rows, scored, candidate),
     }
     write_json(output / "metrics.json", metrics)
@@ -151,6 +178,11 @@ def _check_champion(inputs: Mapping[str, Path], params: EvaluateParams) -> None:
             f"champion_version is {params.champion_version} and the input `champion` is "
             f"{inputs.get('champion', 'absent')}; give both, or neither for the first model of {params.package_type}"
         )
+    if ("champion" in inputs) != ("champion_metrics" in inputs):
+        raise EvaluationError(
+            f"{params.package_type}, week {params.week}: `champion` and `champion_metrics` belong together, and only "
+            f"one of them is among the inputs {', '.join(sorted(inputs))}; give both, or neither for the first model"
+        )
 
 
 def _check_both_labels(y: Labels, params: EvaluateParams) -> None:
@@ -163,7 +195,7 @@ def _check_both_labels(y: Labels, params: EvaluateParams) -> None:
 
 
 def _read_rows(inputs: Mapping[str, Path], params: EvaluateParams) -> _Rows:
-    columns = ("product_id", "label")
+    columns = ("product_id", "label", "is_random_test")
     train = read_parquet(inputs["split"] / "train.parquet", columns)
     validation = read_parquet(inputs["split"] / "validation.parquet", columns)
     both = pa.concat_tables([train, validation])
@@ -175,6 +207,7 @@ def _read_rows(inputs: Mapping[str, Path], params: EvaluateParams) -> _Rows:
         both["label"].to_numpy(),
         np.repeat([False, True], [len(train), len(validation)])[order],
         _read_frame(inputs["features"], ids, params.features),
+        both["is_random_test"].to_numpy(),
     )
 
 
@@ -212,6 +245,53 @@ def _toward(minority_label: int, y: Labels, scores: FloatArray) -> tuple[Labels,
     return (y, scores) if minority_label == 1 else (1 - y, 1 - scores)
 
 
+def _choose_rows(held_out: _Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any]:
+    """Which rows judge: the randomly chosen tests if they hold enough of the rarer label, else all validation rows.
+
+    Other tests and all feedback exist for products that somebody chose, or shipped in that package: they are not like
+    the products that the model will score.
+    """
+    is_random, is_minority = held_out.is_random_test, held_out.y == minority_label
+    random_minority, rows = int((is_random & is_minority).sum()), len(held_out.y)
+    has_both = random_minority < int(is_random.sum())
+    is_enough = random_minority >= policy.min_random_minority_rows and has_both
+    tests = f"the {int(is_random.sum()):,} randomly chosen package tests"
+    counts = f"with {random_minority:,} of the rarer label where {policy.min_random_minority_rows:,} are asked for"
+    return {
+        "source": RANDOM_TESTS if is_enough else ALL_VALIDATION_ROWS,
+        "random_test_rows": int(is_random.sum()),
+        "random_minority_rows": random_minority,
+        "all_validation_rows": rows,
+        "min_random_minority_rows": policy.min_random_minority_rows,
+        "sentence": f"The rows that judge are {tests} among {rows:,} validation rows, {counts}."
+        if is_enough
+        else f"The rows that judge are all {rows:,} validation rows: {tests} among them are too few, {counts}.",
+    }
+
+
+def _score_drift(inputs: Mapping[str, Path], held_out: _Scored) -> dict[str, Any] | None:
+    """The champion's scores of this week's held-out rows against those of its own week's."""
+    if held_out.champion is None:
+        return None
+    profile = read_json(inputs["champion_metrics"] / "metrics.json").get("score_profile")
+    if profile is None:
+        return {"psi": None, "rows": len(held_out.y), "reference_rows": None}
+    index = score_index(profile, score_bins(profile, held_out.champion))
+    return {"psi": index, "rows": len(held_out.y), "reference_rows": int(profile["rows"])}
+
+
+def _slices(folder: Path, scored: _Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any] | None:
+    if scored.champion is None:
+        return None
+    dimensions: dict[str, Any] = {}
+    if policy.slice_bands or policy.slice_categories:
+        columns = FeatureSet(numeric=policy.slice_bands, categorical=policy.slice_categories)
+        dimensions = slice_rows(_read_frame(folder, scored.ids, columns), policy)
+    y, candidate = _toward(minority_label, scored.y, scored.candidate)
+    _, champion = _toward(minority_label, scored.y, scored.champion)
+    return compare_slices(dimensions, y, candidate, champion, policy)
+
+
 def _finite(value: float) -> float | None:
     """JSON has no NaN; what could not be computed is null, and null evidence fails its check."""
     return float(value) if math.isfinite(value) else None
@@ -228,7 +308,6 @@ def _describe_candidate(
         "is_first_model": params.champion_version is None,
         "training_rows": model["rows"],
         "training_label_rate": model["label_rate"],
-        "validation_rows": int(is_judging.sum()),
         "excluded_champion_training_rows": int((rows.is_validation & ~is_judging).sum()),
         "columns_without_values": [name for name in features.numeric if frame[name].isna().all()]
         + [name for name in features.categorical if (frame[name] == MISSING).all()],
@@ -254,15 +333,8 @@ def _quality(y: Labels, scores: FloatArray) -> dict[str, Any]:
     return {
         "pr_auc": average_precision(y, scores),
         "roc_auc": area_under_roc(y, scores),
-        "log_loss": _log_loss(y, scores),
+        "log_loss": float(log_losses(y, scores).mean()),
     }
-
-
-def _log_loss(y: Labels, scores: FloatArray) -> float:
-    """Mean of -ln of the probability given to what happened; probabilities kept one rounding error off 0 and 1."""
-    tiny = np.finfo(np.float64).eps
-    probabilities = np.clip(scores, tiny, 1 - tiny)
-    return float(-np.log(np.where(y == 1, probabilities, 1 - probabilities)).mean())
 
 
 def _calibration(y: Labels, scores: FloatArray) -> dict[str, Any]:
@@ -305,9 +377,7 @@ def _volume(path: Path, params: EvaluateParams) -> dict[str, Any]:
     return compare_volume(by_week, params.week)
 
 
-def _drift(
-    inputs: Mapping[str, Path], rows: _Rows, champion: TrainedModel, scores: FloatArray | None
-) -> dict[str, Any]:
+def _drift(inputs: Mapping[str, Path], rows: _Rows, champion: TrainedModel) -> dict[str, Any]:
     """This week's products of the type, and those the champion was trained on as they are known now, against then.
 
     The latter stay in even where they no longer fit the package type. A fault in the dimensions makes them unfit, so
@@ -320,8 +390,10 @@ def _drift(
     )
     wanted = pa.chunked_array([rows.ids, *trained_on.chunks])
     ids = known.filter(pc.is_in(known, value_set=wanted.combine_chunks())).combine_chunks()
-    frame = _read_frame(inputs["features"], ids, champion.features)
-    return compare(read_json(inputs["champion"] / "profile.json"), frame, scores)
+    extra = title_column(inputs["features"])
+    table = read_features(inputs["features"], champion.features, product_ids=ids, extra_columns=extra)
+    titles = table[TITLE] if extra else None
+    return compare(read_json(inputs["champion"] / "profile.json"), feature_frame(table, champion.features), titles)
 
 
 def _leakage(candidate: Path, rows: _Rows, scored: _Scored, model: TrainedModel) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Models: train one for a package type, keep it as a folder, load it again to score.
 
 A model's folder holds `model/` (the learner's own files), model.json (what it is and was trained on),
-training_ids.parquet (so that nobody judges it on rows it has seen) and profile.json (so that drift can be measured).
+training_ids.parquet (so that nobody judges it on rows it has seen), profile.json (what its training rows were like)
+and catalogue_profile.json (what all labelled products were like then): drift is measured against these.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.architectures import Architecture, architecture_class
-from packaging_assets.domain.features import DEFAULT_FEATURES, FeatureSet, PackageType, feature_frame, read_features
+from packaging_assets.domain.features import (
+    DEFAULT_FEATURES,
+    TITLE,
+    FeatureSet,
+    PackageType,
+    feature_frame,
+    read_features,
+    title_column,
+)
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.parquet_files import read_parquet, write_parquet
 
@@ -76,13 +85,14 @@ def train(inputs: Mapping[str, Path], params: TrainParams, output: Path) -> None
         ArchitectureError: the architecture is unknown or refuses parameters or data.
         FeatureError: a feature is absent or of the wrong type.
     """
+    from packaging_assets.domain.catalogue_profiles import profile_catalogue
     from packaging_assets.domain.profiles import build_profile
 
     architecture = architecture_class(params.architecture)(params.features, params.parameters)
     rows = read_parquet(inputs["split"] / "train.parquet")
-    frame = feature_frame(
-        read_features(inputs["features"], params.features, product_ids=rows["product_id"]), params.features
-    )
+    titles = title_column(inputs["features"])
+    table = read_features(inputs["features"], params.features, product_ids=rows["product_id"], extra_columns=titles)
+    frame = feature_frame(table, params.features)
     labels = rows["label"].to_numpy().astype(np.int8)
     architecture.fit(frame, labels, sample_weight=rows["weight"].to_numpy(), seed=params.seed)
 
@@ -91,8 +101,9 @@ def train(inputs: Mapping[str, Path], params: TrainParams, output: Path) -> None
     architecture.save(files)
     write_json(output / "model.json", _describe(params, labels, architecture.feature_importance()))
     write_parquet(rows.select(["product_id"]), output / "training_ids.parquet")
-    scores = architecture.predict_proba(architecture.prepare(frame))[:, 1]
-    write_json(output / "profile.json", build_profile(frame, params.features, scores))
+    profile = build_profile(frame, params.features, table[TITLE] if titles else None)
+    write_json(output / "profile.json", profile)
+    write_json(output / "catalogue_profile.json", profile_catalogue(inputs["features"], params.features))
 
 
 def _describe(params: TrainParams, labels: npt.NDArray[np.int8], importance: dict[str, float]) -> dict[str, Any]:

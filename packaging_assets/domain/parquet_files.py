@@ -20,6 +20,11 @@ def list_parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"))
 
 
+def count_rows(folder: Path) -> int:
+    """Rows of all parts in `folder`, by their footers."""
+    return sum(pq.read_metadata(part).num_rows for part in list_parts(folder))
+
+
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write `table` as one file, without the notes that pandas leaves in the schema."""
     pq.write_table(table.replace_schema_metadata(None), path, compression="zstd", row_group_size=ROWS_PER_GROUP)

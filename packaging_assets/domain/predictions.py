@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, field_validator
 
 from packaging_assets.domain.features import FIT_COLUMNS, FeatureSet, PackageType, feature_frame, iterate_features
 from packaging_assets.domain.json_files import write_json
 from packaging_assets.domain.models import TrainedModel, load_model
 from packaging_assets.domain.package_types import PACKAGE_TYPES, WEAKEST_TO_STRONGEST
-from packaging_assets.domain.parquet_files import list_parts, part_name, write_parquet
+from packaging_assets.domain.parquet_files import count_rows, part_name, write_parquet
 from packaging_assets.domain.recommendations import monotone_damage
 
 PREDICTION_SCHEMA = pa.schema(
@@ -98,8 +97,8 @@ def predict(inputs: Mapping[str, Path], params: PredictParams, output: Path) -> 
         predictions, is_suitable = _predict_part(part, models, params)
         suitable += is_suitable.sum(axis=0)
         write_parquet(predictions, output / part_name(number))
-    products = _count_rows(inputs["inventory"])
-    check_count(_count_rows(output), products=products, models=len(models))
+    products = count_rows(inputs["inventory"])
+    check_count(count_rows(output), products=products, models=len(models))
     write_json(output / "predictions.json", _summarise(params, products, suitable))
 
 
@@ -170,10 +169,6 @@ def _union(feature_sets: Sequence[FeatureSet]) -> FeatureSet:
         numeric=tuple(dict.fromkeys(name for features in feature_sets for name in features.numeric)),
         categorical=tuple(dict.fromkeys(name for features in feature_sets for name in features.categorical)),
     )
-
-
-def _count_rows(folder: Path) -> int:
-    return sum(pq.read_metadata(part).num_rows for part in list_parts(folder))
 
 
 def _summarise(params: PredictParams, products: int, suitable: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -19,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from packaging_assets.domain.features import MISSING, FeatureSet
+from packaging_assets.domain.title_words import WordCounter, describe_words
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 BINS = 10
 """Bins of equal share per numeric feature; fewer where values repeat so much that quantiles coincide."""
@@ -32,60 +34,126 @@ SMOOTHING_ROWS = 0.5
 FloatArray = npt.NDArray[np.float64]
 
 
-def build_profile(frame: pd.DataFrame, features: FeatureSet, scores: npt.NDArray[np.floating[Any]]) -> dict[str, Any]:
+def build_profile(
+    frame: pd.DataFrame, features: FeatureSet, titles: pa.ChunkedArray | pa.Array | None = None
+) -> dict[str, Any]:
     """Describe the rows a model was trained on.
+
+    Scores are not part of it: a model is surer of the rows it learned from than of any others, so their scores are no
+    measure for those of other rows (`score_profiles` keeps those of the validation rows).
 
     Args:
         frame: shape (rows, features), as made by `feature_frame`: numeric columns with NaN where missing, categorical
             ones with `MISSING`.
         features: which of its columns to describe.
-        scores: shape (rows,), the model's probabilities for these rows. A model is surer of rows it learned from than
-            of others, so compare them with scores of rows it has not seen only with that in mind.
+        titles: shape (rows,), the products' titles; none where they are not known.
 
     Returns:
         `rows`; `numeric`: per feature its inner bin `edges` (at most 9, increasing, a value equal to an edge belongs
         above it), `shares` (one more than edges) and `missing_share`; `categorical`: per feature the known values'
-        `shares`, `missing_share` and `singleton_share`; `score`: `edges` and `shares`.
+        `shares`, `missing_share` and `singleton_share`; `title`: as `title_words.describe_words` gives it, or None.
     """
     return {
         "rows": len(frame),
-        "numeric": {name: _describe_numbers(_numbers(frame, name)) for name in features.numeric},
+        "numeric": {name: describe_numbers(_numbers(frame, name)) for name in features.numeric},
         "categorical": {name: _describe_values(frame[name]) for name in features.categorical},
-        "score": _describe_numbers(np.asarray(scores, dtype=np.float64)),
+        "title": None if titles is None else describe_words(titles),
     }
 
 
 def compare(
-    profile: Mapping[str, Any], frame: pd.DataFrame, scores: npt.NDArray[np.floating[Any]] | None = None
+    profile: Mapping[str, Any], frame: pd.DataFrame, titles: pa.ChunkedArray | pa.Array | None = None
 ) -> dict[str, Any]:
     """Measure how far `frame` has drifted from the rows that `profile` describes.
 
     Args:
         profile: as made by `build_profile`.
-        frame: shape (rows, features), at least one row; has every feature of the profile.
-        scores: shape (any,), the same model's probabilities to hold against the profile's; none to leave them out.
+        frame: shape (rows, features); has every feature of the profile.
+        titles: shape (rows,); none to leave them out.
 
     Returns:
-        `rows`, `reference_rows`; `psi`: per numeric feature, over its rows with a value; `missing`: per feature
-        `share`, `reference_share`, `increase` (a share, not percent) and `z` of that increase; `unseen`: per
-        categorical feature the `share` of rows whose value the profile does not know, the `expected_share` of such
-        rows were nothing changed, and the `excess` of the one over the other; `score_psi`, or None without scores.
+        As `ProfileComparison.drift`.
     """
-    reference_rows = int(profile["rows"])
-    drift: dict[str, Any] = {"rows": len(frame), "reference_rows": reference_rows, "psi": {}, "missing": {}}
-    for name, reference in profile["numeric"].items():
-        values = _numbers(frame, name)
-        drift["psi"][name] = _psi_against(reference, values, reference_rows)
-        drift["missing"][name] = _missingness(float(np.isnan(values).mean()), reference, len(frame), reference_rows)
-    drift["unseen"] = {}
-    for name, reference in profile["categorical"].items():
-        shares = _value_shares(frame[name])
-        drift["missing"][name] = _missingness(shares.pop(MISSING, 0.0), reference, len(frame), reference_rows)
-        drift["unseen"][name] = _unseen(shares, reference)
-    drift["score_psi"] = (
-        None if scores is None else _psi_against(profile["score"], np.asarray(scores, np.float64), reference_rows)
-    )
-    return drift
+    comparison = ProfileComparison(profile)
+    comparison.add(frame, titles)
+    return comparison.drift()
+
+
+class ProfileComparison:
+    """Compares rows with a profile, part by part: what it holds does not grow with the number of rows."""
+
+    def __init__(self, profile: Mapping[str, Any]) -> None:
+        self._profile = profile
+        self._rows = 0
+        self._bins = {name: np.zeros(len(column["shares"])) for name, column in profile["numeric"].items()}
+        self._missing = dict.fromkeys((*profile["numeric"], *profile["categorical"]), 0)
+        self._unseen = dict.fromkeys(profile["categorical"], 0)
+        self._words = WordCounter(profile["title"]) if profile.get("title") else None
+        self._has_titles = True
+
+    def add(self, frame: pd.DataFrame, titles: pa.ChunkedArray | pa.Array | None = None) -> None:
+        """Count some rows; without `titles`, words are left out of the comparison as a whole."""
+        self._rows += len(frame)
+        for name in self._bins:
+            values = _numbers(frame, name)
+            present = values[~np.isnan(values)]
+            self._bins[name] += histogram(
+                np.asarray(self._profile["numeric"][name]["edges"], dtype=np.float64), present
+            )
+            self._missing[name] += len(values) - len(present)
+        for name in self._unseen:
+            counts_by_value = _value_counts(frame[name])
+            self._missing[name] += counts_by_value.pop(MISSING, 0)
+            known = self._profile["categorical"][name]["shares"]
+            self._unseen[name] += sum(count for value, count in counts_by_value.items() if value not in known)
+        self._has_titles = self._has_titles and titles is not None
+        if self._words is not None and titles is not None:
+            self._words.add(titles)
+
+    def drift(self) -> dict[str, Any]:
+        """How far the rows counted so far have drifted.
+
+        Returns:
+            `rows`, `reference_rows`; `psi`: per numeric feature, over its rows with a value; `missing`: per feature
+            `share`, `reference_share`, `increase` (a share, not percent) and `z` of that increase; `unseen`: per
+            categorical feature the `share` of rows whose value the profile does not know, the `expected_share` of
+            such rows were nothing changed, and the `excess` of the one over the other; `title_words`: the same of
+            words, or None where the profile or some rows have no titles.
+        """
+        return {
+            "rows": self._rows,
+            "reference_rows": int(self._profile["rows"]),
+            "psi": {name: self._index(name) for name in self._bins},
+            "missing": {name: self._missingness(name) for name in self._missing},
+            "unseen": {name: self._unseen_values(name) for name in self._unseen},
+            "title_words": self._words.compare() if self._words is not None and self._has_titles else None,
+        }
+
+    def _index(self, name: str) -> float:
+        reference = self._profile["numeric"][name]
+        present = int(self._profile["rows"]) * (1 - float(reference["missing_share"]))
+        expected = np.asarray(reference["shares"], dtype=np.float64) * present
+        return population_stability_index(expected, self._bins[name])
+
+    def _missingness(self, name: str) -> dict[str, float]:
+        kind = "numeric" if name in self._bins else "categorical"
+        before = float(self._profile[kind][name]["missing_share"])
+        rows, reference_rows = self._rows, int(self._profile["rows"])
+        share = _share(self._missing[name], rows)
+        pooled = (self._missing[name] + before * reference_rows) / max(rows + reference_rows, 1)
+        error = np.sqrt(pooled * (1 - pooled) * (1 / max(rows, 1) + 1 / max(reference_rows, 1)))
+        increase = share - before
+        return {
+            "share": share,
+            "reference_share": before,
+            "increase": increase,
+            "z": float(increase / error) if error > 0 else 0.0,
+        }
+
+    def _unseen_values(self, name: str) -> dict[str, float]:
+        share = _share(self._unseen[name], self._rows)
+        expected = float(self._profile["categorical"][name]["singleton_share"])
+        return {"share": share, "expected_share": expected, "excess": share - expected}
 
 
 def population_stability_index(reference: FloatArray, observed: FloatArray) -> float:
@@ -99,67 +167,40 @@ def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     return frame[name].to_numpy(dtype=np.float64)
 
 
-def _describe_numbers(values: FloatArray) -> dict[str, Any]:
+def describe_numbers(values: FloatArray) -> dict[str, Any]:
+    """`edges`, `shares` and `missing_share` of values, shape (n,), NaN where missing; see `build_profile`."""
     present = values[~np.isnan(values)]
     edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1])) if len(present) else np.empty(0)
     return {
         "edges": edges.tolist(),
-        "shares": (_histogram(edges, present) / max(len(present), 1)).tolist(),
+        "shares": (histogram(edges, present) / max(len(present), 1)).tolist(),
         "missing_share": _share(len(values) - len(present), len(values)),
     }
 
 
-def _histogram(edges: FloatArray, present: FloatArray) -> FloatArray:
+def histogram(edges: FloatArray, present: FloatArray) -> FloatArray:
+    """How many values, none of them NaN, are in each bin; shape (edges + 1,)."""
     return np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1).astype(np.float64)
 
 
 def _describe_values(column: pd.Series[Any]) -> dict[str, Any]:
-    counts = column.value_counts()
-    counts = counts[counts > 0]
-    shares = _value_shares(column)
-    missing_share = shares.pop(MISSING, 0.0)
+    counts = _value_counts(column)
+    # Good (1953), "The population frequencies of species": the share of values not seen yet is about the share of
+    # rows whose value was seen once. Long-tailed features such as brand have new values every week.
+    singletons = sum(count == 1 for count in counts.values())
+    missing = counts.pop(MISSING, 0)
     return {
-        "shares": shares,
-        "missing_share": missing_share,
-        # Good (1953), "The population frequencies of species": the share of values not seen yet is about the share
-        # of rows whose value was seen once. Long-tailed features such as brand have new values every week.
-        "singleton_share": _share(int((counts == 1).sum()), len(column)),
+        "shares": {value: _share(count, len(column)) for value, count in counts.items()},
+        "missing_share": _share(missing, len(column)),
+        "singleton_share": _share(singletons, len(column)),
     }
 
 
-def _value_shares(column: pd.Series[Any]) -> dict[str, float]:
-    counts = column.value_counts()
-    return {
-        str(value): _share(int(count), len(column)) for value, count in sorted(counts.to_dict().items()) if count > 0
-    }
+def _value_counts(column: pd.Series[Any]) -> dict[str, int]:
+    """Rows per value that occurs, in the order of the values."""
+    counts = column.value_counts().to_dict()
+    return {str(value): int(count) for value, count in sorted(counts.items()) if count > 0}
 
 
 def _share(count: int, rows: int) -> float:
     return count / rows if rows else 0.0
-
-
-def _psi_against(reference: Mapping[str, Any], values: FloatArray, reference_rows: int) -> float:
-    present = values[~np.isnan(values)]
-    present_in_reference = reference_rows * (1 - float(reference["missing_share"]))
-    expected = np.asarray(reference["shares"], dtype=np.float64) * present_in_reference
-    observed = _histogram(np.asarray(reference["edges"], dtype=np.float64), present)
-    return population_stability_index(expected, observed)
-
-
-def _missingness(share: float, reference: Mapping[str, Any], rows: int, reference_rows: int) -> dict[str, float]:
-    before = float(reference["missing_share"])
-    pooled = (share * rows + before * reference_rows) / (rows + reference_rows)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / reference_rows))
-    increase = share - before
-    return {
-        "share": share,
-        "reference_share": before,
-        "increase": increase,
-        "z": float(increase / error) if error > 0 else 0.0,
-    }
-
-
-def _unseen(shares: Mapping[str, float], reference: Mapping[str, Any]) -> dict[str, float]:
-    share = sum(share for value, share in shares.items() if value not in reference["shares"])
-    expected = float(reference["singleton_share"])
-    return {"share": share, "expected_share": expected, "excess": share - expected}

@@ -49,8 +49,8 @@ class DbtBuilder:
         selection, indirect = get_subset_selection_for_context(
             context=context,
             manifest=manifest,
-            select=context.op.tags.get("dagster_dbt/select"),
-            exclude=context.op.tags.get("dagster_dbt/exclude"),
+            select=context.op_execution_context.op.tags.get("dagster_dbt/select"),
+            exclude=context.op_execution_context.op.tags.get("dagster_dbt/exclude"),
             selector=None,
             dagster_dbt_translator=translator,
             current_dbt_indirect_selection_env=None,

@@ -39,9 +39,12 @@ EDGES = {
     "monthly/predictions": {"monthly/inventory", *CHAMPIONS},
     "latest_predictions": {"daily/predictions", "monthly/predictions"},
     "package_recommendations": {"daily/predictions", "monthly/predictions", "package_types", "product_features"},
+    "prediction_outcomes": {"daily/predictions", "monthly/predictions", "package_evidence", "product_features"},
+    "outcomes/live_metrics": {"prediction_outcomes"},
 }
 CHAIN = set(MODEL_EDGES)
 TRAINING = {"labels", "features", *(asset.format(type=name) for name in PACKAGE_TYPES for asset in CHAIN)}
+OUTCOMES = {"prediction_outcomes", "outcomes/live_metrics"}
 DAILY_TABLES = {"product_features", "package_evidence"}
 RECOMMENDATIONS = {"latest_predictions", "package_recommendations"}
 JOBS = {
@@ -52,13 +55,13 @@ JOBS = {
         "stg_customer_feedback",
         *DAILY_TABLES,
     },
-    "weekly_training": TRAINING,
+    "weekly_training": TRAINING | OUTCOMES,
     "daily_inference": {"daily/inventory", "daily/predictions", *DAILY_TABLES, *RECOMMENDATIONS},
     "monthly_inference": {"monthly/inventory", "monthly/predictions", *RECOMMENDATIONS},
     **{f"train_{name}": {asset.format(type=name) for asset in CHAIN} for name in PACKAGE_TYPES},
 }
 PARTITIONS = {
-    "weekly": TRAINING - CHAMPIONS,
+    "weekly": TRAINING - CHAMPIONS | {"outcomes/live_metrics"},
     "daily": {*DAILY_TABLES, "daily/inventory", "daily/predictions"},
     "monthly": {"monthly/inventory", "monthly/predictions"},
 }

@@ -13,6 +13,7 @@ from packaging_assets.artifacts.step import Compute, Input
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
 from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.domain.architectures import architecture_module
 from packaging_assets.domain.gates import CHECKS, CheckOutcome, Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.metrics import EvaluateParams, evaluate
@@ -56,6 +57,7 @@ def metrics_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.
         champion = model_registry.champion_before(spec.package_type, context.partition_key)
         if champion:
             inputs["champion"] = ArtifactInput(artifact_store, artifact_store.get(champion.artifact_uri))
+            inputs["champion_metrics"] = ArtifactInput(artifact_store, artifact_store.get(champion.metrics_uri))
         params = EvaluateParams(
             package_type=spec.package_type,
             week=dt.date.fromisoformat(context.partition_key),
@@ -63,7 +65,8 @@ def metrics_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.
             policy=spec.gates,
             champion_version=champion.version if champion else None,
         )
-        result = runner.run(evaluate, inputs=inputs, params=params)
+        learner = architecture_module(spec.architecture)
+        result = runner.run(evaluate, inputs=inputs, params=params, extra_modules=[learner])
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(result.artifact, scratch)
             verdict = stored_verdict(folder)

@@ -9,6 +9,10 @@ from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.domain.architectures import architecture_module
 from packaging_assets.domain.models import TrainParams, train
 
+DESCRIPTION = """The trained model of one package type: its files, its features and the profile of what it was trained on.
+
+One folder per week."""
+
 
 def model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset for one model."""
@@ -22,6 +26,7 @@ def model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.As
 
     @dg.asset(
         key=[spec.package_type, "model"],
+        description=f"{DESCRIPTION}\n\n{spec.description}".strip(),
         partitions_def=weekly,
         deps=[[spec.package_type, "split"], "features"],
         kinds={spec.architecture} if spec.architecture.isidentifier() else set(),
@@ -34,10 +39,6 @@ def model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.As
         artifact_store: dg.ResourceParam[ArtifactStore],
         compute: dg.ResourceParam[Compute],
     ) -> dg.MaterializeResult:
-        """The trained model of one package type: its files, its features and the profile of what it was trained on.
-
-        One folder per week.
-        """
         runner = StepRunner(context, artifact_store, compute)
         inputs = {
             "split": runner.upstream(f"{spec.package_type}/split"),

@@ -1,4 +1,4 @@
-"""dbt's models as assets: reference data and views without partitions, the growing tables by day, recommendations."""
+"""dbt's models as assets: reference data and views, the growing tables by day, recommendations, outcomes."""
 
 import datetime as dt
 import hashlib
@@ -8,6 +8,8 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
+from packaging_assets.components.model_spec import TRAINING_TAG
+from packaging_assets.domain.labels import LabelParams
 from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.built_days import (
     built_fingerprints,
@@ -18,12 +20,14 @@ from packaging_assets.resources.built_days import (
 from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
 from packaging_assets.resources.dbt_builder import DbtBuilder
 from packaging_assets.resources.dbt_project import dbt_manifest
+from packaging_assets.resources.outcome_rows import OUTCOME_GROUP, outcomes_version
 from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings, current_settings
 
 BEGINNING = dt.date(1900, 1, 1)
 DAILY = ("product_features", "package_evidence")
 RECOMMENDATIONS = ("latest_predictions", "package_recommendations")
+OUTCOMES = ("prediction_outcomes",)
 PREDICTIONS_TABLE = dg.AssetKey(["ml", "predictions"])
 OWNERS = ("team:packaging-data",)
 ONE_DAY = dt.timedelta(days=1)
@@ -33,8 +37,14 @@ class Translator(DagsterDbtTranslator):
     """Group and owners of dbt's assets as they appear in the UI."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """Recommendations stand at the end of the graph, everything else at its beginning."""
-        return "recommendations" if dbt_resource_props["name"] in RECOMMENDATIONS else "warehouse"
+        """Recommendations and outcomes stand at the end of the graph, everything else at its beginning."""
+        ends = {**dict.fromkeys(RECOMMENDATIONS, "recommendations"), **dict.fromkeys(OUTCOMES, "outcomes")}
+        return ends.get(dbt_resource_props["name"], "warehouse")
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """The weekly job builds the outcomes: its week is over, and training shows how the last models did."""
+        tags = super().get_tags(dbt_resource_props)
+        return {**tags, **TRAINING_TAG} if dbt_resource_props["name"] in OUTCOMES else tags
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - one team owns all
         """Who answers for the warehouse's models."""
@@ -64,7 +74,7 @@ def dbt_models() -> dg.Definitions:
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
-    @dbt_assets(**common, name="reference_models", exclude=" ".join((*DAILY, *RECOMMENDATIONS)))
+    @dbt_assets(**common, name="reference_models", exclude=" ".join((*DAILY, *RECOMMENDATIONS, *OUTCOMES)))
     def reference_models(
         context: dg.AssetExecutionContext,
         dbt: dg.ResourceParam[DbtBuilder],
@@ -103,11 +113,39 @@ def dbt_models() -> dg.Definitions:
         rows = predictions_version(warehouse)
         yield from _build_unless_built(context, dbt, warehouse, rows, sql=sql)
 
-    return dg.Definitions(assets=[reference_models, daily_models, recommendation_models])
+    @dbt_assets(**common, name=OUTCOME_GROUP, select=" ".join(OUTCOMES))
+    def outcome_models(
+        context: dg.AssetExecutionContext,
+        dbt: dg.ResourceParam[DbtBuilder],
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        rules = outcome_rules(settings)
+        sql = dbt_project_hash(settings.dbt_project_path)
+        rows = outcomes_version(warehouse, rules)
+        yield from _build_unless_built(context, dbt, warehouse, rows, sql=sql, variables=rules)
+
+    return dg.Definitions(assets=[reference_models, daily_models, recommendation_models, outcome_models])
+
+
+def outcome_rules(settings: Settings) -> dict[str, int]:
+    """What makes an outcome, as dbt's variables: the same as makes a training label."""
+    rules = LabelParams()
+    return {
+        "maturity_days": settings.maturity_days,
+        "min_damage_reports": rules.min_damage_reports,
+        "min_shipments": rules.min_shipments,
+    }
 
 
 def _build_unless_built(
-    context: dg.AssetExecutionContext, dbt: DbtBuilder, warehouse: Warehouse, rows: str, *, sql: str
+    context: dg.AssetExecutionContext,
+    dbt: DbtBuilder,
+    warehouse: Warehouse,
+    rows: str,
+    *,
+    sql: str,
+    variables: Mapping[str, object] | None = None,
 ) -> Iterator[Any]:
     """Build a whole group unless it was built from the same rows by the same SQL.
 
@@ -115,13 +153,13 @@ def _build_unless_built(
     the group, chosen by hand in the UI, is always built.
     """
     wanted = BuiltGroup(rows=rows, sql=sql)
-    built = built_group(warehouse, context.op.name)
+    built = built_group(warehouse, context.op_execution_context.op.name)
     if built == wanted and not context.is_subset:
         yield from _unchanged(context, hashlib.sha256(f"{sql} {rows}".encode()).hexdigest())
         return
-    yield from dbt.build(context, {}, is_full_refresh=built is None or built.sql != sql)
+    yield from dbt.build(context, variables or {}, is_full_refresh=built is None or built.sql != sql)
     if not context.is_subset:
-        record_built_group(warehouse, context.op.name, wanted)
+        record_built_group(warehouse, context.op_execution_context.op.name, wanted)
 
 
 def _days(context: dg.AssetExecutionContext) -> list[dt.date]:

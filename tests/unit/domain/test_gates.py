@@ -9,10 +9,26 @@ from pydantic import ValidationError
 
 from packaging_assets.domain.gates import CHECKS, DEFAULT_POLICY, CheckOutcome, GatePolicy, Verdict, judge
 
+
+def slice_row(dimension: str, value: str, relative_change: float, p_value_holm: float = 0.8) -> dict[str, Any]:
+    return {
+        "dimension": dimension,
+        "value": value,
+        "rows": 300,
+        "minority_rows": 40,
+        "relative_change": relative_change,
+        "z": 10 * relative_change,
+        "p_value_holm": p_value_holm,
+    }
+
+
 GOOD: dict[str, Any] = {
     "is_first_model": False,
     "validation_rows": 4000,
     "minority_rows": 500,
+    "evaluation": {"source": "random_tests", "sentence": "The rows that judge are the random tests."},
+    "slices": {"rows": [slice_row("category", "toys", 0.01), slice_row("brand", "Acme", -0.01)]},
+    "scores": {"psi": 0.001, "rows": 4000, "reference_rows": 3900},
     "pr_auc": 0.70,
     "pr_auc_standard_error": 0.02,
     "constant_baseline": {"pr_auc": 0.125},
@@ -31,12 +47,19 @@ GOOD: dict[str, Any] = {
             "brand": {"share": 0.0, "increase": 0.0, "z": 0.0},
             "category": {"share": 0.0, "increase": 0.0, "z": 0.0},
         },
-        "unseen": {"brand": {"share": 0.01, "excess": 0.002}, "category": {"share": 0.0, "excess": 0.0}},
+        "unseen": {
+            "brand": {"share": 0.01, "expected_share": 0.008, "excess": 0.002},
+            "category": {"share": 0.0, "expected_share": 0.0, "excess": 0.0},
+        },
+        "title_words": {"share": 0.01, "expected_share": 0.008, "excess": 0.002, "examples": ["zinc"]},
     },
     "leakage": {"shared_products": 0, "average_precision": 0.70, "max_feature_auc": 0.8, "feature": "weight_kg"},
 }
-FIRST_MODEL = {**GOOD, "is_first_model": True, "champion": None, "label_rate": None, "drift": None}
+FIRST_MODEL = {**GOOD, "is_first_model": True} | dict.fromkeys(("champion", "label_rate", "drift", "slices", "scores"))
 NOISE = 30 * (1 / 16_000 + 1 / 12_000)
+SCORE_NOISE = 30 * (1 / 4000 + 1 / 3900)
+MISSING_NOISE = 16 / 16_000
+SHARE_NOISE = 3.29 * math.sqrt(0.008 * 0.992 / 16_000) + 3.29**2 / 16_000
 
 
 def changed(metrics: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -134,12 +157,12 @@ def test_the_paired_verdict(difference: float, standard_error: float, minority_r
         ({"volume/log_ratio": math.log(0.5), "volume/z": -2.0}, "label_volume_is_usual", None),
         ({"volume/log_ratio": math.log(0.1), "volume/z": -9.0, "volume/weeks": 3}, "label_volume_is_usual", None),
         (
-            {"drift/missing/weight_kg/increase": 0.011, "drift/missing/weight_kg/z": 4.1},
+            {"drift/missing/weight_kg/increase": 0.0101 + MISSING_NOISE, "drift/missing/weight_kg/z": 4.1},
             "no_column_went_missing",
             "WARN",
         ),
         (
-            {"drift/missing/weight_kg/increase": 0.051, "drift/missing/weight_kg/z": 4.1},
+            {"drift/missing/weight_kg/increase": 0.0501 + MISSING_NOISE, "drift/missing/weight_kg/z": 4.1},
             "no_column_went_missing",
             "ERROR",
         ),
@@ -148,8 +171,21 @@ def test_the_paired_verdict(difference: float, standard_error: float, minority_r
         ({"drift/psi/weight_kg": 0.0299 + NOISE}, "feature_distributions_are_stable", None),
         ({"drift/psi/weight_kg": 0.0301 + NOISE}, "feature_distributions_are_stable", "WARN"),
         ({"drift/psi/weight_kg": 0.2001 + NOISE}, "feature_distributions_are_stable", "ERROR"),
-        ({"drift/unseen/brand/excess": 0.021}, "categories_are_known", "WARN"),
-        ({"drift/unseen/brand/excess": 0.101}, "categories_are_known", "ERROR"),
+        ({"drift/unseen/brand/excess": 0.0199 + SHARE_NOISE}, "categories_are_known", None),
+        ({"drift/unseen/brand/excess": 0.0201 + SHARE_NOISE}, "categories_are_known", "WARN"),
+        ({"drift/unseen/brand/excess": 0.1001 + SHARE_NOISE}, "categories_are_known", "ERROR"),
+        ({"drift/title_words/excess": 0.0199 + SHARE_NOISE}, "title_words_are_known", None),
+        ({"drift/title_words/excess": 0.0201 + SHARE_NOISE}, "title_words_are_known", "WARN"),
+        ({"drift/title_words/excess": 0.1001 + SHARE_NOISE}, "title_words_are_known", "ERROR"),
+        ({"drift/title_words": None}, "title_words_are_known", "WARN"),
+        ({"scores/psi": 0.0199 + SCORE_NOISE}, "scores_are_distributed_as_before", None),
+        ({"scores/psi": 0.0201 + SCORE_NOISE}, "scores_are_distributed_as_before", "WARN"),
+        ({"scores/psi": 0.1001 + SCORE_NOISE}, "scores_are_distributed_as_before", "ERROR"),
+        ({"scores/psi": None}, "scores_are_distributed_as_before", "WARN"),
+        ({"slices/rows": [slice_row("brand", "Acme", 0.03, 0.009)]}, "no_slice_is_worse_than_champion", "ERROR"),
+        ({"slices/rows": [slice_row("brand", "Acme", 0.03, 0.011)]}, "no_slice_is_worse_than_champion", None),
+        ({"slices/rows": [slice_row("brand", "Acme", 0.019, 0.001)]}, "no_slice_is_worse_than_champion", None),
+        ({"slices/rows": []}, "no_slice_is_worse_than_champion", None),
     ],
 )
 def test_each_limit_fails_its_own_check_and_no_other(changes: dict[str, Any], name: str, severity: str | None):
@@ -162,6 +198,49 @@ def test_each_limit_fails_its_own_check_and_no_other(changes: dict[str, Any], na
     failed = {outcome.name: outcome.severity for outcome in verdict.checks if not outcome.is_passed}
     assert failed == ({name: severity} if severity else {})
     assert verdict.outcome == {"ERROR": "reject", "WARN": "pending", None: "approve"}[severity]
+
+
+def test_a_worse_slice_is_named_with_its_figures():
+    rows = [slice_row("category", "toys", 0.01), slice_row("brand", "Acme", 0.031, 0.002)]
+
+    verdict = judge(changed(GOOD, "slices/rows", rows), DEFAULT_POLICY)
+
+    outcome = check(verdict, "no_slice_is_worse_than_champion")
+    assert (outcome.value, outcome.limit, outcome.rows) == (0.031, 0.02, 300)
+    assert outcome.sentence.startswith("1 of 2 slices are worse, the worst is brand Acme: log-loss +3.1% against")
+
+
+def test_with_few_minority_rows_a_worse_slice_is_for_a_person():
+    metrics = changed(GOOD, "slices/rows", [slice_row("brand", "Acme", 0.3, 0.0)])
+
+    assert judge(changed(metrics, "minority_rows", 399), DEFAULT_POLICY).outcome == "pending"
+
+
+def test_unknown_words_are_named():
+    metrics = changed(
+        GOOD, "drift/title_words", {"share": 0.2, "expected_share": 0.0, "excess": 0.2, "examples": ["aus"]}
+    )
+
+    assert (
+        "20.00% of the words of titles are unknown to the champion (aus)" in judge(metrics, DEFAULT_POLICY).failures[0]
+    )
+
+
+def test_a_handful_of_products_raises_no_alarm():
+    metrics = changed(GOOD, "drift/rows", 5)
+    metrics = changed(metrics, "drift/missing/weight_kg", {"share": 0.4, "increase": 0.4, "z": 9.0})
+    metrics = changed(metrics, "drift/unseen/brand", {"share": 0.4, "expected_share": 0.01, "excess": 0.39})
+    words = {"share": 0.4, "expected_share": 0.0, "excess": 0.4, "examples": []}
+
+    assert judge(changed(metrics, "drift/title_words", words), DEFAULT_POLICY).outcome == "approve"
+
+
+def test_the_rows_that_judge_are_named():
+    outcome = check(judge(GOOD, DEFAULT_POLICY), "enough_minority_rows")
+
+    assert outcome.sentence.startswith(
+        "The rows that judge are the random tests. They hold 500 of the rarer label; 400"
+    )
 
 
 def test_wrong_units_fail_the_density_check_by_name():
@@ -219,6 +298,8 @@ def test_nothing_at_all_is_rejected_with_every_check_failed():
         ("drift/missing", {}, "the metrics lack drift.missing.brand"),
         ("drift", {"rows": 9, "psi": {}, "missing": {}, "unseen": {}}, "drift.psi names no feature"),
         ("columns_without_values", "none", "columns_without_values is 'none', not a list of columns"),
+        ("slices", "none", "slices.rows is None, not a list of slices"),
+        ("slices/rows", {}, "slices.rows is {}, not a list of slices"),
         ("columns_without_values", 0, "columns_without_values is 0, not a list of columns"),
     ],
 )
@@ -229,9 +310,12 @@ def test_what_is_not_evidence_fails_with_a_sentence(path: str, value: Any, said:
     assert any(said in reason for reason in verdict.failures)
 
 
-# False and absent mean the same for the flag, and the feature's name is told but not judged.
+TOLD_NOT_JUDGED = ("leakage/feature", "evaluation/source", "evaluation/sentence", "drift/title_words/examples")
+
+
+# False and absent mean the same for the flag.
 @given(
-    st.sampled_from([path for path in leaves(GOOD) if path not in ("is_first_model", "leakage/feature")]),
+    st.sampled_from([path for path in leaves(GOOD) if path not in ("is_first_model", *TOLD_NOT_JUDGED)]),
     st.sampled_from(["absent", None, math.nan, "?"]),
 )
 @settings(max_examples=300, deadline=None)
@@ -282,7 +366,7 @@ def test_a_verdict_survives_json():
 
 
 def test_names_are_distinct_and_every_check_says_what_to_do():
-    assert len({definition.name for definition in CHECKS}) == len(CHECKS) == 14
+    assert len({definition.name for definition in CHECKS}) == len(CHECKS) == 17
     assert all(definition.description.endswith(".") and definition.remedy.endswith(".") for definition in CHECKS)
     assert {definition.name for definition in CHECKS if definition.severity == "WARN"} == {
         "enough_minority_rows",

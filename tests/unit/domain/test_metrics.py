@@ -18,7 +18,8 @@ from packaging_assets.domain.models import TrainParams, train
 ROWS = 3000
 WEEK = dt.date(2025, 2, 10)
 FEATURES = FeatureSet(numeric=("weight_kg", "density_kg_per_l"), categorical=("brand",))
-POLICY = GatePolicy.model_validate({"min_minority_rows": 50})
+SETTINGS = {"min_minority_rows": 50, "slice_categories": ("brand",), "slice_bands": ("weight_kg",)}
+POLICY = GatePolicy.model_validate(SETTINGS)
 OUTPUTS = ["calibration.png", "metrics.json", "pr_curve.png", "scores.parquet", "verdict.json"]
 
 
@@ -34,6 +35,7 @@ def make_products(seed: int = 1) -> pa.Table:
             "weight_kg": weight,
             "density_kg_per_l": np.exp(rng.normal(size=ROWS)),
             "brand": [f"brand {number}" for number in brand],
+            "title": [f"Brand {number} Thing" for number in brand],
             "label": label.astype(np.int8),
             "weight": np.ones(ROWS),
             "is_random_test": np.ones(ROWS, dtype=bool),
@@ -50,7 +52,9 @@ def write_week(folder: Path, products: pa.Table, *, volume: int = 200) -> dict[s
     sides = products.select(["product_id", "label", "weight", "is_random_test"])
     pq.write_table(sides.filter(pa.array(~validates)), inputs["split"] / "train.parquet")
     pq.write_table(sides.filter(pa.array(validates)), inputs["split"] / "validation.parquet")
-    pq.write_table(products.select(["product_id", *FEATURES.columns]), inputs["features"] / "part-00000.parquet")
+    pq.write_table(
+        products.select(["product_id", "title", *FEATURES.columns]), inputs["features"] / "part-00000.parquet"
+    )
     weeks = [WEEK - dt.timedelta(weeks=back) for back in range(5)]
     evidence = pa.table({"package_type": ["box"] * 5, "week": weeks, "evidence_rows": [volume, 200, 210, 190, 205]})
     pq.write_table(evidence, inputs["labels"] / "volume.parquet")
@@ -84,6 +88,8 @@ def params_of(champion_version: int | None = None, **changes: Any) -> EvaluatePa
 
 def run(inputs: dict[str, Path], params: EvaluateParams, output: Path) -> tuple[dict[str, Any], Verdict]:
     output.mkdir()
+    if params.champion_version is None:
+        inputs = {name: path for name, path in inputs.items() if name != "champion_metrics"}
     evaluate(inputs, params, output)
     verdict = Verdict.model_validate_json((output / "verdict.json").read_text())
     return json.loads((output / "metrics.json").read_text()), verdict
@@ -93,7 +99,9 @@ def run(inputs: dict[str, Path], params: EvaluateParams, output: Path) -> tuple[
 def week(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("week")
     inputs = write_week(folder / "week", make_products())
-    return inputs | {"candidate": train_model(folder / "model", inputs)}
+    inputs |= {"candidate": train_model(folder / "model", inputs)}
+    run(inputs, params_of(), folder / "metrics")
+    return inputs | {"champion_metrics": folder / "metrics"}
 
 
 def test_a_first_model_is_measured_by_itself_and_approved(week: dict[str, Path], tmp_path: Path):
@@ -112,7 +120,7 @@ def test_a_first_model_is_measured_by_itself_and_approved(week: dict[str, Path],
     assert metrics["leakage"]["shared_products"] == 0
     assert metrics["leakage"]["feature"] == "weight_kg"
     assert metrics["volume"] == {"rows": 200, "weeks": 4, "median": 202.5, **_ignoring(metrics["volume"])}
-    assert [metrics[key] for key in ("champion", "label_rate", "drift")] == [None, None, None]
+    assert [metrics[key] for key in ("champion", "label_rate", "drift", "slices", "scores", "score_psi")] == [None] * 6
     assert scores["champion_score"].null_count == 1000
     assert verdict == judge(metrics, POLICY)
     assert verdict.outcome == "approve", verdict
@@ -153,12 +161,14 @@ def test_wrong_units_for_three_products_in_ten_are_rejected_by_their_density(wee
     candidate = train_model(tmp_path / "model", inches)
 
     metrics, verdict = run(
-        inches | {"candidate": candidate, "champion": week["candidate"]}, params_of(1), tmp_path / "out"
+        inches | {"candidate": candidate, "champion": week["candidate"], "champion_metrics": week["champion_metrics"]},
+        params_of(1),
+        tmp_path / "out",
     )
 
     failed = [check.name for check in verdict.checks if not check.is_passed and check.severity == "ERROR"]
     assert metrics["drift"]["psi"]["density_kg_per_l"] > 0.35
-    assert failed == ["density_is_stable", "feature_distributions_are_stable"]
+    assert set(failed) >= {"density_is_stable", "feature_distributions_are_stable"}
     assert verdict.outcome == "reject"
 
 
@@ -174,7 +184,9 @@ def test_products_that_a_fault_made_unfit_still_count_as_drifted(week: dict[str,
     candidate = train_model(tmp_path / "model", inputs)
 
     metrics, verdict = run(
-        inputs | {"candidate": candidate, "champion": week["candidate"]}, params_of(1), tmp_path / "out"
+        inputs | {"candidate": candidate, "champion": week["candidate"], "champion_metrics": week["champion_metrics"]},
+        params_of(1),
+        tmp_path / "out",
     )
 
     assert metrics["validation_rows"] == 700
@@ -189,13 +201,16 @@ def test_a_much_worse_candidate_is_rejected_by_the_comparison(week: dict[str, Pa
 
     metrics, verdict = run(
         week | {"candidate": candidate, "champion": week["candidate"]},
-        params_of(1, features=blind, policy=GatePolicy.model_validate({"min_minority_rows": 50, "min_pr_auc": 0.0})),
+        params_of(1, features=blind, policy=GatePolicy.model_validate({**SETTINGS, "min_pr_auc": 0.0})),
         tmp_path / "out",
     )
 
     assert metrics["champion"]["difference"] < -0.2
     assert set(metrics["drift"]["psi"]) == {"weight_kg", "density_kg_per_l"}  # the champion's features
-    assert [reason.split(":")[0] for reason in verdict.failures] == ["pr_auc_not_below_champion"]
+    assert [reason.split(":")[0] for reason in verdict.failures] == [
+        "pr_auc_not_below_champion",
+        "no_slice_is_worse_than_champion",
+    ]
 
 
 def test_products_that_trained_the_champion_do_not_judge(week: dict[str, Path], tmp_path: Path):
@@ -228,12 +243,15 @@ def test_products_on_both_sides_are_counted_and_rejected(week: dict[str, Path], 
 
 def test_where_unsuitable_is_rarer_it_is_what_is_looked_for(tmp_path: Path):
     products = make_products()
-    turned = products.set_column(4, "label", pa.array(1 - products["label"].to_numpy(), pa.int8()))
+    turned = products.set_column(5, "label", pa.array(1 - products["label"].to_numpy(), pa.int8()))
     inputs = write_week(tmp_path / "week", turned)
     candidate = train_model(tmp_path / "model", inputs)
 
-    metrics, _ = run(inputs | {"candidate": candidate, "champion": candidate}, params_of(1), tmp_path / "out")
+    run(inputs | {"candidate": candidate}, params_of(), tmp_path / "first")
+    both = {"candidate": candidate, "champion": candidate, "champion_metrics": tmp_path / "first"}
+    metrics, _ = run(inputs | both, params_of(1), tmp_path / "out")
 
+    assert metrics["score_psi"] == 0.0
     scores = pq.read_table(tmp_path / "out" / "scores.parquet")
     y, score = 1 - scores["label"].to_numpy(), 1 - scores["candidate_score"].to_numpy()
     assert metrics["minority_label"] == 0
@@ -254,6 +272,77 @@ def test_empty_columns_are_named_and_rejected(tmp_path: Path):
 
     assert metrics["columns_without_values"] == ["density_kg_per_l", "brand"]
     assert [reason.split(":")[0] for reason in verdict.failures] == ["no_column_went_missing"]
+
+
+def test_a_champion_and_its_metrics_come_together(week: dict[str, Path], tmp_path: Path):
+    inputs = {name: path for name, path in week.items() if name != "champion_metrics"}
+
+    with pytest.raises(EvaluationError, match="`champion` and `champion_metrics` belong together"):
+        run(inputs | {"champion": week["candidate"]}, params_of(1), tmp_path / "out")
+
+
+def test_the_slices_and_scores_of_a_model_against_itself(week: dict[str, Path], tmp_path: Path):
+    metrics, _ = run(week | {"champion": week["candidate"]}, params_of(1), tmp_path / "out")
+
+    rows = metrics["slices"]["rows"]
+    assert [row["value"] for row in rows if row["dimension"] == "brand"] == [f"brand {number}" for number in range(5)]
+    assert {(row["relative_change"], row["z"], row["is_worse"]) for row in rows} == {(0.0, 0.0, False)}
+    assert metrics["scores"] == {"psi": 0.0, "rows": 1000, "reference_rows": 1000}
+    assert metrics["drift"]["title_words"]["share"] == 0.0
+    estimated = metrics["score_profile"]["estimated_pr_auc"]
+    assert estimated == pytest.approx(metrics["pr_auc"], abs=0.03)
+
+
+def test_a_champion_that_was_judged_before_scores_were_kept_leaves_the_decision_to_a_person(
+    week: dict[str, Path], tmp_path: Path
+):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "metrics.json").write_text("{}")
+
+    metrics, verdict = run(
+        week | {"champion": week["candidate"], "champion_metrics": tmp_path / "old"}, params_of(1), tmp_path / "out"
+    )
+
+    assert metrics["scores"] == {"psi": None, "rows": 1000, "reference_rows": None}
+    assert verdict.outcome == "pending"
+    assert [reason.split(":")[0] for reason in verdict.warnings] == ["scores_are_distributed_as_before"]
+
+
+def test_a_policy_without_slices_and_products_without_titles_can_be_evaluated(week: dict[str, Path], tmp_path: Path):
+    inputs = dict(week) | {"features": tmp_path / "features"}
+    inputs["features"].mkdir()
+    table = pq.read_table(week["features"] / "part-00000.parquet").drop_columns(["title"])
+    pq.write_table(table, inputs["features"] / "part-00000.parquet")
+    policy = GatePolicy.model_validate({**SETTINGS, "slice_categories": (), "slice_bands": ()})
+
+    metrics, verdict = run(inputs | {"champion": week["candidate"]}, params_of(1, policy=policy), tmp_path / "out")
+
+    assert metrics["slices"]["rows"] == []
+    assert [reason.split(":")[0] for reason in verdict.warnings] == ["title_words_are_known"]
+
+
+@pytest.mark.parametrize(
+    ("random_share", "source", "rows"),
+    [(1.0, "random_tests", 1000), (0.5, "random_tests", 500), (0.1, "all_validation_rows", 1000)],
+)
+def test_randomly_chosen_tests_judge_when_they_are_enough(
+    week: dict[str, Path], tmp_path: Path, random_share: float, source: str, rows: int
+):
+    inputs = dict(week) | {"split": tmp_path / "split"}
+    inputs["split"].mkdir()
+    for side in ("train", "validation"):
+        table = pq.read_table(week["split"] / f"{side}.parquet")
+        is_random = pa.array(np.arange(len(table)) < random_share * len(table))
+        pq.write_table(table.set_column(3, "is_random_test", is_random), inputs["split"] / f"{side}.parquet")
+    policy = GatePolicy.model_validate({**SETTINGS, "min_random_minority_rows": 80})
+
+    metrics, verdict = run(inputs | {"champion": week["candidate"]}, params_of(1, policy=policy), tmp_path / "out")
+
+    assert (metrics["evaluation"]["source"], metrics["validation_rows"]) == (source, rows)
+    assert metrics["evaluation"]["random_test_rows"] == random_share * 1000
+    assert len(pq.read_table(tmp_path / "out" / "scores.parquet")) == rows
+    said = "randomly chosen package tests among 1,000" if source == "random_tests" else "are too few"
+    assert said in verdict.checks[0].sentence
 
 
 def test_a_champion_and_its_version_come_together(week: dict[str, Path], tmp_path: Path):

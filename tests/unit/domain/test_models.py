@@ -67,7 +67,13 @@ def test_a_model_folder_says_what_was_trained_on_what(tmp_path):
 
     folder = run_train(inputs, tmp_path / "out")
 
-    assert sorted(files_of(folder)) == ["model.json", "model/model.cbm", "profile.json", "training_ids.parquet"]
+    assert sorted(files_of(folder)) == [
+        "catalogue_profile.json",
+        "model.json",
+        "model/model.cbm",
+        "profile.json",
+        "training_ids.parquet",
+    ]
     description = json.loads((folder / "model.json").read_text())
     importance = description.pop("feature_importance")
     assert description == {
@@ -84,6 +90,7 @@ def test_a_model_folder_says_what_was_trained_on_what(tmp_path):
     trained_on = pq.read_table(inputs["split"] / "train.parquet")
     assert pq.read_table(folder / "training_ids.parquet") == trained_on.select(["product_id"])
     assert json.loads((folder / "profile.json").read_text())["rows"] == 225
+    assert json.loads((folder / "catalogue_profile.json").read_text())["rows"] == 300
 
 
 def test_the_minority_is_the_rarer_label(tmp_path):

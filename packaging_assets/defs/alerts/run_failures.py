@@ -1,0 +1,210 @@
+"""What went wrong in a run: failed checks, models that were not approved, failed steps.
+
+A run that Dagster retried by itself is read together with its earlier attempts: the last evaluation of a check counts,
+and only the last attempt can have failed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from packaging_assets.domain.alerts import Alert, Failure, Severity, check_key, run_key, without_told_reasons
+from packaging_assets.domain.package_types import PACKAGE_TYPES
+from packaging_assets.domain.registry import Status
+
+Owners = Callable[[dg.AssetKey], tuple[str, ...]]
+"""Who answers for an asset."""
+
+FindCard = Callable[[str, str], str | None]
+"""Where the model card of a model and week lies, if there is one."""
+
+RETRY_NUMBER = "dagster/retry_number"
+PARTITION = "dagster/partition"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+REGISTERED_MODEL = "registered_model"
+DECISIONS: Mapping[str, tuple[str, Severity]] = {
+    Status.REJECTED: ("rejected", "error"),
+    Status.PENDING: ("waits for review", "warning"),
+}
+OF_INTEREST = {
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+}
+
+
+@dataclass(frozen=True)
+class RunReader:
+    """Where runs are read, and what is known about their assets."""
+
+    instance: dg.DagsterInstance
+    owners: Owners
+    find_card: FindCard
+    ui_url: str
+
+    def alert(self, run: dg.DagsterRun) -> Alert | None:
+        """The message about a run that has ended; None if nothing went wrong."""
+        attempts = [self._events(attempt.run_id) for attempt in attempts_of(self.instance, run)]
+        everything = [event for events in attempts for event in events]
+        failures = (
+            *self._ending(run, attempts[-1]),
+            *self._decisions(run, everything),
+            *self._checks(run, everything),
+        )
+        return self.message(run, without_told_reasons(failures)) if failures else None
+
+    def message(self, run: dg.DagsterRun, failures: Sequence[Failure]) -> Alert:
+        """A message about a run."""
+        return Alert(
+            subject=" ".join(part for part in (run.job_name, run_partition(run)) if part),
+            failures=tuple(failures),
+            run_url=f"{self.ui_url.rstrip('/')}/runs/{run.run_id}",
+        )
+
+    def owners_of(self, run: dg.DagsterRun) -> tuple[str, ...]:
+        """Who answers for any asset that the run was to materialize."""
+        return self._owners_of_all(self._events(run.run_id))
+
+    def _owners_of_all(self, events: Sequence[dg.DagsterEvent]) -> tuple[str, ...]:
+        planned = {event.asset_key for event in events if event.is_asset_materialization_planned and event.asset_key}
+        return tuple(sorted({owner for key in planned for owner in self.owners(key)}))
+
+    def _events(self, run_id: str) -> list[dg.DagsterEvent]:
+        return [entry.get_dagster_event() for entry in self.instance.all_logs(run_id, of_type=OF_INTEREST)]
+
+    def _ending(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
+        """How the run itself ended, unless well: a failure for each failed step, or one for the whole."""
+        if run.status is dg.DagsterRunStatus.CANCELED:
+            yield self._run_failure(run, events, "cancelled", "The run was cancelled.", "warning")
+        elif run.status is dg.DagsterRunStatus.FAILURE:
+            steps = [event for event in events if event.is_step_failure]
+            for event in steps:
+                step = str(event.step_key)
+                failure = self._run_failure(run, events, "failed", root_cause(event), "error", step)
+                yield failure.model_copy(update={"subject": step.replace("__", "/")})
+            if not steps:
+                causes = [event.message for event in events if event.is_run_failure and event.message]
+                yield self._run_failure(run, events, "failed", (causes or ["It says nothing of why."])[-1], "error")
+
+    def _run_failure(
+        self,
+        run: dg.DagsterRun,
+        events: Sequence[dg.DagsterEvent],
+        ending: str,
+        sentence: str,
+        severity: Severity,
+        step: str = "-",
+    ) -> Failure:
+        return Failure(
+            key=run_key(run.run_id, ending, step),
+            kind="run",
+            severity=severity,
+            headline="the run failed" if ending == "failed" else "the run was cancelled",
+            sentence=sentence,
+            partition=run_partition(run),
+            owners=self._owners_of_all(events),
+        )
+
+    def _decisions(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
+        """A failure for each model version that the gates rejected, or left to a person."""
+        for event in events:
+            if not event.is_step_materialization or not event.asset_key or event.asset_key.path[-1] != REGISTERED_MODEL:
+                continue
+            metadata = event.step_materialization_data.materialization.metadata
+            status = str(_value(metadata, "status"))
+            if status not in DECISIONS:
+                continue
+            headline, severity = DECISIONS[status]
+            model, week = event.asset_key.path[0], str(event.partition or run_partition(run) or "-")
+            yield Failure(
+                key=run_key(run.run_id, "model", model, week),
+                kind="model",
+                severity=severity,
+                headline=headline,
+                sentence=f"version {_value(metadata, 'version')} is {status}.",
+                subject=model,
+                model=model,
+                partition=week,
+                reasons=_listed(_value(metadata, "reasons")),
+                owners=self.owners(event.asset_key),
+                model_card=self.find_card(model, week),
+            )
+
+    def _checks(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
+        """A failure for each check whose last evaluation, for its partition, is that it failed."""
+        last: dict[str, Failure | None] = {}
+        for event in events:
+            if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                failure = self._check(run, event.asset_check_evaluation_data)
+                last[failure.key] = None if event.asset_check_evaluation_data.passed else failure
+        yield from (failure for failure in last.values() if failure)
+
+    def _check(self, run: dg.DagsterRun, evaluation: Any) -> Failure:
+        key: dg.AssetKey = evaluation.asset_key
+        asset = "/".join(key.path)
+        partition = evaluation.partition or run_partition(run)
+        metadata = evaluation.metadata
+        said = evaluation.description or "it says no more."
+        return Failure(
+            key=check_key(run.run_id, asset, evaluation.check_name, partition),
+            kind="check",
+            severity="warning" if evaluation.severity is dg.AssetCheckSeverity.WARN else "error",
+            headline=evaluation.check_name,
+            sentence=f"{evaluation.check_name}: {said}",
+            subject=asset,
+            model=key.path[0] if key.path[0] in PACKAGE_TYPES else None,
+            partition=partition,
+            value=_figure(metadata, "value", "dagster_dbt/failed_row_count"),
+            limit=_figure(metadata, "limit"),
+            remedy=_value(metadata, "remedy"),
+            owners=self.owners(key),
+        )
+
+
+def attempts_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.DagsterRun]:
+    """The run and the earlier attempts that Dagster retried by itself, oldest first."""
+    attempts = [run]
+    while RETRY_NUMBER in attempts[0].tags and attempts[0].parent_run_id:
+        parent = instance.get_run_by_id(attempts[0].parent_run_id)
+        if parent is None:
+            break
+        attempts.insert(0, parent)
+    return attempts
+
+
+def run_partition(run: dg.DagsterRun) -> str | None:
+    """The partition of a run, or its range as `first..last`."""
+    if RANGE_START in run.tags:
+        return f"{run.tags[RANGE_START]}..{run.tags.get(RANGE_END, '')}"
+    return run.tags.get(PARTITION)
+
+
+def root_cause(event: dg.DagsterEvent) -> str:
+    """Class and first line of the exception that began it all."""
+    error: Any = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return event.message or "It says nothing of why."
+    lines = error.message.strip().splitlines() or [str(error.cls_name)]
+    module_and_class, separator, said = lines[0].partition(": ")
+    return f"{module_and_class.rpartition('.')[2]}{separator}{said}"
+
+
+def _value(metadata: Mapping[str, Any], name: str) -> Any:
+    return metadata[name].value if name in metadata else None
+
+
+def _figure(metadata: Mapping[str, Any], *names: str) -> float | None:
+    found = [_value(metadata, name) for name in names]
+    return next((float(figure) for figure in found if isinstance(figure, int | float)), None)
+
+
+def _listed(markdown: Any) -> tuple[str, ...]:
+    """The items of a Markdown list."""
+    return tuple(line[2:] for line in str(markdown or "").splitlines() if line.startswith("- "))

@@ -1,0 +1,1 @@
+"""What became of predictions: live figures of the models that serve."""

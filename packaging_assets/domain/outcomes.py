@@ -1,0 +1,354 @@
+"""Outcomes: how well the models that served did on products of which the truth was learned later.
+
+Validation says how a model does on labels of before its week's end. What was predicted with it and then tested or
+shipped says how it does in use. A prediction judges its model only if the model could not have seen the answer:
+nothing was known of the product in that package type when it was scored, and the model was trained on nothing later
+than that. Products that do not fit the package type are left out, as they are in validation.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
+
+from packaging_assets.domain.average_precision import FloatArray, Labels, average_precision, average_precision_error
+from packaging_assets.domain.features import PackageType
+from packaging_assets.domain.json_files import read_json, write_json
+from packaging_assets.domain.outcome_plots import LivePoint, plot_live_calibration, plot_live_pr_auc
+from packaging_assets.domain.parquet_files import list_parts, read_parquet
+
+OUTCOME_COLUMNS = (
+    "product_id",
+    "package_type",
+    "model_version",
+    "score",
+    "as_of",
+    "label",
+    "is_random_test",
+    "has_room",
+    "has_earlier_evidence",
+)
+
+
+class OutcomeError(ValueError):
+    """The outcomes cannot be measured; the message says why and what to do."""
+
+
+class LivePolicy(BaseModel):
+    """From when on live figures are worth a warning.
+
+    With these defaults at most 0.5% of model-weeks without any change warn of PR-AUC, from 50 rows of the rarer label
+    on (1,500 simulated weeks each of 250 to 3,000 rows, rarer label 12 to 38%, validation on 6,000 rows).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_minority_rows: int = Field(
+        default=50, ge=1, description="With fewer rows of the rarer label a week says too little of a model."
+    )
+    pr_auc_margin: float = Field(default=0.02, ge=0, le=1, description="How far PR-AUC may lie below validation's.")
+    pr_auc_z: float = Field(
+        default=2.33, ge=0, description="Standard errors of the difference that are allowed for beyond the margin."
+    )
+    calibration_ratio: float = Field(
+        default=0.10, ge=0, description="Deviation of observed over expected rows of the rarer label from 1."
+    )
+    calibration_z: float = Field(default=3.29, ge=0, description="Standard errors that it must exceed too.")
+
+
+DEFAULT_LIVE_POLICY = LivePolicy.model_validate({})
+"""Every threshold at its default."""
+
+
+class ServedModel(BaseModel):
+    """A version that predictions were made with, and what validation said of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    package_type: PackageType
+    version: int = Field(ge=1)
+    trained_until: NaiveDatetime = Field(description="End of its training week (UTC).")
+    minority_label: Literal[0, 1]
+    pr_auc: float = Field(ge=0, le=1, description="PR-AUC of the rarer label on the validation rows.")
+    pr_auc_standard_error: float = Field(ge=0)
+
+    @property
+    def name(self) -> str:
+        """As people read it: `mailer 3`."""
+        return f"{self.package_type} {self.version}"
+
+
+class LiveParams(BaseModel):
+    """Which week's outcomes, of which models, by which thresholds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    week: dt.date = Field(description="The Monday of the week in which the outcomes were settled.")
+    models: tuple[ServedModel, ...]
+    policy: LivePolicy = Field(default=DEFAULT_LIVE_POLICY)
+
+
+class LiveCheckDefinition(NamedTuple):
+    """A check before it is made; both warn, neither stops anything."""
+
+    name: str
+    description: str
+    remedy: str
+
+
+class LiveCheck(BaseModel):
+    """A check once made: the figures are those of the model that is worst off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    is_passed: bool
+    value: float | None
+    limit: float | None
+    standard_error: float | None
+    rows: int | None
+    sentence: str
+    remedy: str
+
+
+class _Finding(NamedTuple):
+    """What a criterion says of one model; `excess` is above 0 where it fails, and grows with the trouble."""
+
+    excess: float
+    sentence: str
+    value: float
+    limit: float
+    standard_error: float | None
+
+
+Metrics = Mapping[str, Any]
+
+
+def measure_live(inputs: Mapping[str, Path], params: LiveParams, output: Path) -> None:
+    """Hold the predictions whose outcome was settled in a week against it.
+
+    Args:
+        inputs: `outcomes`: Parquet parts of `OUTCOME_COLUMNS`, one row per product, package type and model version.
+        params: the week, its models and the thresholds.
+        output: gets live_metrics.json (per model: rows, what was left out and why, PR-AUC beside validation's,
+            calibration), checks.json, and, where a model has rows of both labels, live_pr_auc.png and
+            live_calibration.png.
+
+    Raises:
+        OutcomeError: there are outcomes of a model that `params` does not name.
+    """
+    table = pa.concat_tables([read_parquet(part, OUTCOME_COLUMNS) for part in list_parts(inputs["outcomes"])])
+    _check_models(table, params)
+    metrics: list[Metrics] = []
+    points: list[LivePoint] = []
+    for model in params.models:
+        rows, described = _judging_rows(table, model)
+        labels, scores = _toward(model.minority_label, rows)
+        measured = {**described, **_measure(labels, scores, model)}
+        metrics.append(measured)
+        if 0 < measured["minority_rows"] < measured["rows"]:
+            points.append(_point(model, measured, labels, scores))
+    write_json(output / "live_metrics.json", {"week": params.week.isoformat(), "models": metrics})
+    checks = judge_live(metrics, params.policy)
+    write_json(output / "checks.json", [check.model_dump(mode="json") for check in checks])
+    if points:
+        plot_live_pr_auc(output / "live_pr_auc.png", points)
+        plot_live_calibration(output / "live_calibration.png", points)
+
+
+def read_live_checks(folder: Path) -> tuple[LiveCheck, ...]:
+    """The checks in a folder that `measure_live` wrote."""
+    return tuple(LiveCheck.model_validate(check) for check in read_json(folder / "checks.json"))
+
+
+def _check_models(table: pa.Table, params: LiveParams) -> None:
+    named = {(model.package_type, model.version) for model in params.models}
+    served = zip(table["package_type"].to_pylist(), table["model_version"].to_pylist(), strict=True)
+    unknown = sorted(set(served) - named)
+    if unknown:
+        package_type, version = unknown[0]
+        raise OutcomeError(
+            f"week {params.week}: there are outcomes of {package_type} version {version}, of which nothing is known; "
+            "give its validation metrics, or remove its predictions from the warehouse"
+        )
+
+
+def _judging_rows(table: pa.Table, model: ServedModel) -> tuple[pa.Table, dict[str, Any]]:
+    """The rows that may judge the model, and how many were left out for which reason (the first that applies)."""
+    columns = {name: table[name].to_numpy() for name in OUTCOME_COLUMNS}
+    remaining = (columns["package_type"] == model.package_type) & (columns["model_version"] == model.version)
+    outcomes, left_out = int(remaining.sum()), {}
+    for reason, applies in (
+        ("does_not_fit", ~columns["has_room"]),
+        ("known_before", columns["has_earlier_evidence"]),
+        ("scored_in_hindsight", columns["as_of"] < np.datetime64(model.trained_until)),
+    ):
+        left_out[reason] = int((remaining & applies).sum())
+        remaining = remaining & ~applies
+    return table.filter(pa.array(remaining)), {
+        "package_type": model.package_type,
+        "model_version": model.version,
+        "outcomes": outcomes,
+        "left_out": left_out,
+        "rows": int(remaining.sum()),
+        "random_test_rows": int((remaining & columns["is_random_test"]).sum()),
+    }
+
+
+def _toward(minority_label: int, rows: pa.Table) -> tuple[Labels, FloatArray]:
+    """Labels and scores as seen from the rarer label, shape (rows,) each."""
+    labels, scores = rows["label"].to_numpy().astype(np.int64), rows["score"].to_numpy()
+    return (labels, scores) if minority_label == 1 else (1 - labels, 1 - scores)
+
+
+def _measure(labels: Labels, scores: FloatArray, model: ServedModel) -> dict[str, Any]:
+    observed = int(labels.sum())
+    measured: dict[str, Any] = {
+        "minority_label": model.minority_label,
+        "minority_rows": observed,
+        "pr_auc": None,
+        "pr_auc_standard_error": None,
+        "validation_pr_auc": model.pr_auc,
+        "difference": None,
+        "standard_error": None,
+        "calibration": _calibration(observed, scores),
+    }
+    if observed:
+        pr_auc, error = average_precision(labels, scores), average_precision_error(labels, scores)
+        measured |= {
+            "pr_auc": pr_auc,
+            "pr_auc_standard_error": error,
+            "difference": pr_auc - model.pr_auc,
+            "standard_error": math.hypot(error, model.pr_auc_standard_error),
+        }
+    return measured
+
+
+def _calibration(observed: int, scores: FloatArray) -> dict[str, float | None]:
+    expected, spread = float(scores.sum()), math.sqrt(float((scores * (1 - scores)).sum()))
+    return {
+        "observed": observed,
+        "expected": expected,
+        "ratio": observed / expected if expected > 0 else None,
+        "z": (observed - expected) / spread if spread > 0 else None,
+    }
+
+
+def _point(model: ServedModel, measured: Metrics, labels: Labels, scores: FloatArray) -> LivePoint:
+    return LivePoint(
+        name=model.name,
+        pr_auc=measured["pr_auc"],
+        pr_auc_standard_error=measured["pr_auc_standard_error"],
+        validation_pr_auc=model.pr_auc,
+        validation_standard_error=model.pr_auc_standard_error,
+        labels=labels,
+        scores=scores,
+    )
+
+
+def judge_live(metrics: Sequence[Metrics], policy: LivePolicy) -> tuple[LiveCheck, ...]:
+    """The checks, in the order of `LIVE_CHECKS`; each fails if one model with enough rows does."""
+    return tuple(_check(definition, criterion, metrics, policy) for definition, criterion in _CRITERIA)
+
+
+def _check(
+    definition: LiveCheckDefinition, criterion: _Criterion, metrics: Sequence[Metrics], policy: LivePolicy
+) -> LiveCheck:
+    found = [(finding, model) for model in metrics if (finding := criterion(model, policy)) is not None]
+    if not found:
+        most = max((model["minority_rows"] for model in metrics), default=0)
+        sentence = (
+            f"Too few outcomes to say: at most {most:,} rows of the rarer label per model, "
+            f"{policy.min_minority_rows:,} are needed."
+        )
+        return LiveCheck(
+            name=definition.name,
+            is_passed=True,
+            value=None,
+            limit=None,
+            standard_error=None,
+            rows=sum(model["rows"] for model in metrics),
+            sentence=sentence,
+            remedy=definition.remedy,
+        )
+    worst, model = max(found, key=lambda pair: pair[0].excess)
+    failed = [finding.sentence for finding, _ in found if finding.excess > 0]
+    return LiveCheck(
+        name=definition.name,
+        is_passed=not failed,
+        value=worst.value,
+        limit=worst.limit,
+        standard_error=worst.standard_error,
+        rows=model["rows"],
+        sentence=" ".join(failed or [worst.sentence]),
+        remedy=definition.remedy,
+    )
+
+
+def _compare_pr_auc(model: Metrics, policy: LivePolicy) -> _Finding | None:
+    if model["minority_rows"] < policy.min_minority_rows:
+        return None
+    difference, error = model["difference"], model["standard_error"]
+    limit = -(policy.pr_auc_margin + policy.pr_auc_z * error)
+    return _Finding(
+        limit - difference,
+        f"{model['package_type']} version {model['model_version']}: PR-AUC is {model['pr_auc']:.4f} on "
+        f"{model['rows']:,} outcomes and was {model['validation_pr_auc']:.4f} in validation: {difference:+.4f} "
+        f"(standard error {error:.4f}), limit {limit:+.4f}.",
+        value=difference,
+        limit=limit,
+        standard_error=error,
+    )
+
+
+def _compare_rates(model: Metrics, policy: LivePolicy) -> _Finding | None:
+    calibration = model["calibration"]
+    observed, expected = calibration["observed"], calibration["expected"]
+    # By the expected rows too: a model that sees danger everywhere is not let off because none came.
+    if max(observed, expected) < policy.min_minority_rows or calibration["z"] is None:
+        return None
+    ratio, z = calibration["ratio"], calibration["z"]
+    excess = min(abs(ratio - 1) / policy.calibration_ratio, abs(z) / policy.calibration_z) - 1
+    return _Finding(
+        excess,
+        f"{model['package_type']} version {model['model_version']}: {observed:,} outcomes were the rarer label, "
+        f"{expected:,.1f} were expected: a ratio of {ratio:.3f} (z {z:+.1f}), which may differ from 1 by "
+        f"{policy.calibration_ratio:.2f}.",
+        value=ratio,
+        limit=1 + math.copysign(policy.calibration_ratio, ratio - 1),
+        standard_error=None,
+    )
+
+
+_Criterion = Callable[[Metrics, LivePolicy], "_Finding | None"]
+
+_CRITERIA: tuple[tuple[LiveCheckDefinition, _Criterion], ...] = (
+    (
+        LiveCheckDefinition(
+            "live_pr_auc_not_below_validation",
+            "The models that served find the rarer label as well as they did in validation.",
+            "Compare the new products with the training rows (drift on the inventories); train on newer weeks, or pin "
+            "an earlier version.",
+        ),
+        _compare_pr_auc,
+    ),
+    (
+        LiveCheckDefinition(
+            "live_scores_are_calibrated",
+            "The scores that were given add up to the outcomes that came.",
+            "Look for a change in tests or feedback since the training week; recommendations weigh cost by these "
+            "scores, so review them while it lasts.",
+        ),
+        _compare_rates,
+    ),
+)
+
+LIVE_CHECKS: tuple[LiveCheckDefinition, ...] = tuple(definition for definition, _ in _CRITERIA)
+"""Both checks, named as true sentences."""

@@ -1,0 +1,140 @@
+"""Slices of the evaluation rows: where a candidate may be worse though it is as good overall.
+
+In each slice the two models' log-losses are compared row by row. A slice is worse when the mean difference is
+significant at Holm's level over all slices tested (Holm 1979) and the slice's log-loss has grown by more than the
+policy allows: with many rows every retrain differs significantly somewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from packaging_assets.domain.average_precision import FloatArray, Labels
+from packaging_assets.domain.features import MISSING
+from packaging_assets.domain.gate_policy import GatePolicy
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+    Values = npt.NDArray[np.str_] | npt.NDArray[np.object_]
+
+
+MAX_Z = 99.0
+"""Beyond all doubt, where a difference is the same in every row; JSON has no infinity."""
+
+SMALLEST_ERROR = 1e-12
+
+
+def log_losses(y: Labels, scores: FloatArray) -> FloatArray:
+    """-ln of the probability given to what happened, shape (n,); probabilities kept one rounding error off 0 and 1."""
+    tiny = np.finfo(np.float64).eps
+    probabilities = np.clip(scores, tiny, 1 - tiny)
+    return -np.log(np.where(y == 1, probabilities, 1 - probabilities))
+
+
+def slice_rows(frame: pd.DataFrame, policy: GatePolicy) -> dict[str, Values]:
+    """Which slice of each dimension each row is in.
+
+    Args:
+        frame: shape (rows, at least the policy's columns): `slice_categories` as categories, `slice_bands` as numbers.
+        policy: which columns, and into how many bands of equally many rows numbers are cut.
+
+    Returns:
+        Dimension (the column's name) -> the slice's name for each row, shape (rows,).
+    """
+    dimensions: dict[str, Values] = {name: frame[name].astype(object).to_numpy() for name in policy.slice_categories}
+    for name in policy.slice_bands:
+        dimensions[name] = _bands(frame[name].to_numpy(np.float64), policy.slice_band_count)
+    return dimensions
+
+
+def _bands(values: FloatArray, count: int) -> Values:
+    is_present = ~np.isnan(values)
+    if not is_present.any():
+        return np.full(len(values), MISSING)
+    edges = np.unique(np.quantile(values[is_present], np.linspace(0, 1, count + 1)[1:-1]))
+    texts = [f"{edge:.4g}" for edge in edges]
+    names = np.array([f"below {texts[0]}", *map("{} to {}".format, texts, texts[1:]), f"from {texts[-1]}"])
+    return np.where(is_present, names[np.searchsorted(edges, values, side="right").clip(max=len(edges))], MISSING)
+
+
+def compare_slices(
+    dimensions: Mapping[str, Values], y: Labels, candidate: FloatArray, champion: FloatArray, policy: GatePolicy
+) -> dict[str, Any]:
+    """Compare two models on every slice with enough rows of the rarer label.
+
+    Args:
+        dimensions: as made by `slice_rows`.
+        y: shape (rows,), 1 for the rarer label.
+        candidate: shape (rows,), probabilities of y = 1.
+        champion: likewise.
+        policy: the least number of rows, and the limits for `is_worse`.
+
+    Returns:
+        `policy`: the limits used; `rows`: per slice `dimension`, `value`, `rows`, `minority_rows`,
+        `candidate_log_loss`, `champion_log_loss`, `relative_change`, `z` (positive: the candidate is worse),
+        `p_value` (one-sided), `p_value_holm` and `is_worse`.
+    """
+    losses = log_losses(y, candidate), log_losses(y, champion)
+    rows: list[dict[str, Any]] = []
+    for dimension, values in dimensions.items():
+        rows += _compare_dimension(dimension, values, y, losses, policy.slice_min_minority_rows)
+    for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
+        row["p_value_holm"] = adjusted
+        row["is_worse"] = adjusted < policy.slice_significance and row["relative_change"] > policy.slice_worse_error
+    return {
+        "policy": {
+            "min_minority_rows": policy.slice_min_minority_rows,
+            "significance": policy.slice_significance,
+            "max_relative_change": policy.slice_worse_error,
+        },
+        "rows": rows,
+    }
+
+
+def _compare_dimension(
+    dimension: str, values: Values, y: Labels, losses: tuple[FloatArray, FloatArray], min_minority_rows: int
+) -> list[dict[str, Any]]:
+    names, which = np.unique(values.astype(str), return_inverse=True)
+    difference = losses[0] - losses[1]
+    sums = [
+        np.bincount(which, weights=weights, minlength=len(names))
+        for weights in (np.ones(len(y)), y, *losses, difference**2)
+    ]
+    return [
+        {"dimension": dimension, "value": str(name), **_compare_slice(*map(float, figures))}
+        for name, *figures in zip(names, *sums, strict=True)
+        if figures[1] >= min_minority_rows
+    ]
+
+
+def _compare_slice(
+    rows: float, minority_rows: float, candidate_loss: float, champion_loss: float, squares: float
+) -> dict[str, Any]:
+    difference = (candidate_loss - champion_loss) / rows
+    error = math.sqrt(max(squares / rows - difference**2, 0.0) / rows)
+    z = max(-MAX_Z, min(MAX_Z, difference / max(error, SMALLEST_ERROR)))
+    return {
+        "rows": int(rows),
+        "minority_rows": int(minority_rows),
+        "candidate_log_loss": candidate_loss / rows,
+        "champion_log_loss": champion_loss / rows,
+        "relative_change": candidate_loss / champion_loss - 1,
+        "z": z,
+        "p_value": 0.5 * math.erfc(z / math.sqrt(2)),
+    }
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's adjusted p-values: one at most a may be called significant with at most a chance of a of any error."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

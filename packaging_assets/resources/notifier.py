@@ -1,0 +1,44 @@
+"""How alerts leave the platform, and who gets which; `log_notifier` and `apprise_notifier` are the two ways out."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from packaging_assets.domain.alerts import Alert, Severity
+
+LOG_ROUTE = "log"
+"""The route that every home has: its log file and the terminal."""
+
+
+class NotifierError(Exception):
+    """An alert could not be delivered; the message says to what and why, and holds no secret."""
+
+
+class Notifier(Protocol):
+    """Delivers alerts to one place."""
+
+    def send(self, alert: Alert, *, may_be_repeat: bool) -> None:
+        """Deliver; returning means that it arrived.
+
+        Args:
+            alert: what to tell.
+            may_be_repeat: an earlier attempt was cut short, so that nobody knows whether it arrived.
+
+        Raises:
+            NotifierError: it did not arrive.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Route:
+    """Sends the alerts that concern `owner` (none: everybody's), from `severity` on, to a notifier."""
+
+    name: str
+    notifier: Notifier
+    owner: str | None = None
+    severity: Severity = "warning"
+
+    def takes(self, alert: Alert) -> bool:
+        """Whether the alert goes this way."""
+        is_grave_enough = self.severity == "warning" or alert.severity == "error"
+        return is_grave_enough and (self.owner is None or self.owner in alert.owners)

@@ -1,0 +1,158 @@
+"""What the demo does in which order; the jobs themselves are another suite's."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from packaging_assets.demo import pipeline
+from packaging_assets.demo.pipeline import DemoError, DemoRun, run_demo, units_of_work
+from packaging_assets.home import prepare_home
+from packaging_assets.resources.environment import warehouse_for
+from packaging_assets.runner import JobRun
+from packaging_assets.settings import Settings, load_settings
+from packaging_assets.simulator import Incident, RetailerConfig
+
+SMALL = {"products": 500, "weeks": 2}
+
+
+@dataclass
+class Progress:
+    units: list[str] = field(default_factory=list[str])
+
+    def advance(self, what: str) -> None:
+        self.units.append(what)
+
+    def detail(self, what: str) -> None: ...
+
+
+@dataclass
+class RecordingRunner:
+    """Stands in for the job runner: notes what it is asked to run and says that it was done."""
+
+    instance: dg.DagsterInstance
+    asked: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+
+    def run(self, job: str, *, first: str, last: str | None = None, on_step: object) -> JobRun:  # noqa: ARG002
+        self.asked.append((job, first, last) if last else (job, first))
+        if job == "daily":
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(["daily", "predictions"], partition=first))
+        return JobRun(job, first, "run", 0.0, {})
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> RecordingRunner:
+    runner = RecordingRunner(dg.DagsterInstance.ephemeral())
+
+    def for_home(settings: Settings) -> RecordingRunner:
+        prepare_home(settings)
+        return runner
+
+    monkeypatch.setattr(pipeline.JobRunner, "for_home", for_home)
+    monkeypatch.setattr(pipeline, "model_registry_for", lambda _: Registry("version 1"))
+    return runner
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Has one model."""
+
+    serving: str | None
+
+    def models(self) -> list[str]:
+        return ["bag"]
+
+    def champion(self, _: str) -> str | None:
+        return self.serving
+
+
+def demo(home: Path, *incidents: Incident, **other: int) -> DemoRun:
+    return run_demo(home, RetailerConfig.model_validate({**SMALL, **other, "incidents": incidents}), Progress())
+
+
+def versions(home: Path) -> int:
+    (found,) = warehouse_for(load_settings(home)).fetch("select count(*) as n from raw.products", {})
+    return found["n"]
+
+
+def test_weeks_happen_one_after_the_other(tmp_path: Path, runner: RecordingRunner) -> None:
+    demo(tmp_path)
+    assert runner.asked == [
+        ("warehouse", "2025-01-06", "2025-01-12"),
+        ("weekly", "2025-01-06"),
+        ("daily", "2025-01-12"),
+        ("warehouse", "2025-01-13", "2025-01-19"),
+        ("weekly", "2025-01-13"),
+        ("daily", "2025-01-19"),
+        ("monthly", "2025-01-01"),
+    ]
+
+
+def test_a_second_run_scores_again_only_what_follows_the_champions(tmp_path: Path, runner: RecordingRunner) -> None:
+    demo(tmp_path)
+    first, runner.asked = runner.asked, []
+    demo(tmp_path)
+    assert runner.asked == [job for job in first if job != ("daily", "2025-01-12")]
+
+
+def test_progress_has_as_many_units_as_it_says(tmp_path: Path, runner: RecordingRunner) -> None:
+    progress = Progress()
+    config = RetailerConfig.model_validate(SMALL)
+    run_demo(tmp_path, config, progress)
+    assert len(progress.units) == units_of_work(config) == 11
+
+
+def test_the_home_knows_its_partitions(tmp_path: Path, runner: RecordingRunner) -> None:
+    demo(tmp_path)
+    settings = load_settings(tmp_path)
+    assert (str(settings.first_week), str(settings.last_day)) == ("2025-01-06", "2025-01-19")
+
+
+def test_a_refused_delivery_is_reported_and_the_demo_goes_on(tmp_path: Path, runner: RecordingRunner) -> None:
+    run = demo(tmp_path, Incident(kind="missing_column", week=1))
+    (refused,) = run.refused
+    assert "products.parquet" in refused
+    assert "weight_kg" in refused
+    assert [job[0] for job in runner.asked].count("weekly") == 2
+
+
+@pytest.mark.parametrize("kind", ["missing_column", "late_delivery"])
+def test_days_are_built_again_when_their_rows_come_late(tmp_path: Path, runner: RecordingRunner, kind: str) -> None:
+    demo(tmp_path, Incident(kind=kind, week=1))
+    _, (_, first, last) = [job for job in runner.asked if job[0] == "warehouse"]
+    rows = "select min(day) as day from raw.delivery_days where table_name = $table and day >= date '2025-01-06'"
+    table = {"missing_column": "products", "late_delivery": "package_tests"}[kind]
+    (late,) = warehouse_for(load_settings(tmp_path)).fetch(rows, {"table": table})
+    assert (first, last) == (late["day"].isoformat(), "2025-01-19")
+    assert first < "2025-01-13"
+
+
+def test_a_file_sent_again_brings_what_the_refused_one_lacked(tmp_path: Path, runner: RecordingRunner) -> None:
+    demo(tmp_path / "refused", Incident(kind="missing_column", week=1))
+    demo(tmp_path / "plain")
+    assert versions(tmp_path / "refused") == versions(tmp_path / "plain")
+
+
+def test_without_an_approved_model_nothing_is_scored(
+    tmp_path: Path, runner: RecordingRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "model_registry_for", lambda _: Registry(None))
+    demo(tmp_path)
+    assert {job[0] for job in runner.asked} == {"warehouse", "weekly"}
+
+
+def test_a_home_with_another_demo_is_left_alone(tmp_path: Path, runner: RecordingRunner) -> None:
+    demo(tmp_path)
+    with pytest.raises(DemoError, match=r"holds a demo with other options .*demo\.json.* Choose another home"):
+        demo(tmp_path, seed=8)
+    assert json.loads((tmp_path / "demo.json").read_text())["seed"] == 7
+
+
+def test_a_home_with_somebodys_data_is_left_alone(tmp_path: Path, runner: RecordingRunner) -> None:
+    prepare_home(load_settings(tmp_path))
+    with pytest.raises(DemoError, match="holds a warehouse that no demo made"):
+        demo(tmp_path)
+    assert not (tmp_path / "demo.json").exists()
+    assert runner.asked == []
