@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     catch_up_days: int = Field(
         default=7, ge=1, le=366, description="How many days back the daily schedule looks for days not yet predicted."
     )
+    daily_attempts: int = Field(
+        default=3, ge=1, description="How often the daily schedule asks for a day whose runs fail."
+    )
     rows_per_chunk: int = Field(
         default=250_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
     )

@@ -78,7 +78,7 @@ def test_does_not_ask_again_for_what_is_done(home: Settings, instance: dg.Dagste
     for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
         arrive(home, day)
         predicted(instance, day)
-    assert tick() == ([], "Every day that is due has been predicted.")
+    assert tick() == ([], "Every day that is due has been predicted, or has failed too often.")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,15 @@ def test_does_not_ask_again_while_a_run_is_under_way(
     arrive(home, "2025-01-09")
     instance.create_run_for_job(_daily_job(), status=status, tags={"dagster/partition": "2025-01-09"})
     assert tick()[0] == asked
+
+
+def test_leaves_a_day_to_people_after_three_failures(home: Settings, instance: dg.DagsterInstance, tick: Tick) -> None:
+    arrive(home, "2025-01-09")
+    for attempt in range(3):
+        assert tick()[0] == ["2025-01-09"], attempt
+        tags = {"dagster/partition": "2025-01-09"}
+        instance.create_run_for_job(_daily_job(), status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    assert tick()[0] == []
 
 
 def _daily_job() -> Any:

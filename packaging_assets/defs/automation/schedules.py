@@ -1,10 +1,12 @@
 """When the jobs run: UTC, at the times in the settings.
 
 The daily job waits for its data: from `daily_at` on it looks every quarter of an hour for days whose products have
-arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for.
+arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for. A day
+whose runs failed `daily_attempts` times is left to a person.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -62,21 +64,30 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
         if not ready:
             waiting = ", ".join(day.isoformat() for day in candidates)
             yield dg.SkipReason(
-                f"Waiting for the products of {waiting}." if waiting else "Every day that is due has been predicted."
+                f"Waiting for the products of {waiting}."
+                if waiting
+                else "Every day that is due has been predicted, or has failed too often."
             )
 
     return daily_inference_schedule
 
 
 def unpredicted_days(instance: dg.DagsterInstance, settings: Settings, now: dt.datetime) -> list[dt.date]:
-    """Days that are over, due, recent, without predictions and without a run under way; oldest first."""
+    """Days that are over, due, recent, without predictions, a run under way or too many failures; oldest first."""
     partitions = daily_partitions(settings)
     due_before = now - dt.timedelta(hours=settings.daily_at.hour, minutes=settings.daily_at.minute)
     keys = partitions.get_partition_keys(current_time=due_before)[-settings.catch_up_days :]
     done = instance.get_materialized_partitions(PREDICTIONS)
-    runs = instance.get_runs(dg.RunsFilter(job_name=DAILY_JOB.name, statuses=UNFINISHED))
-    under_way = {run.tags.get("dagster/partition") for run in runs}
-    return [dt.date.fromisoformat(key) for key in keys if key not in done and key not in under_way]
+    under_way = _partitions(instance, UNFINISHED)
+    failures = _partitions(instance, [dg.DagsterRunStatus.FAILURE])
+    open_keys = [key for key in keys if key not in done and not under_way[key]]
+    return [dt.date.fromisoformat(key) for key in open_keys if failures[key] < settings.daily_attempts]
+
+
+def _partitions(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> Counter[str]:
+    """How many runs of the daily job with one of the statuses there are, by partition."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=DAILY_JOB.name, statuses=list(statuses)))
+    return Counter(run.tags.get("dagster/partition", "") for run in runs)
 
 
 def days_with_products(warehouse: Warehouse, days: Sequence[dt.date]) -> set[dt.date]:
