@@ -2,11 +2,11 @@
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
@@ -33,7 +33,11 @@ PARTITION_KEYS = {
 
 
 class JobFailedError(Exception):
-    """A step of a job failed; the message names job, partition, step and cause."""
+    """A step of a job failed; the message names job, partition, step and cause, `causes` the errors' class names."""
+
+    def __init__(self, message: str, causes: Sequence[str]) -> None:
+        super().__init__(message)
+        self.causes = tuple(causes)
 
 
 class UnknownPartitionError(Exception):
@@ -98,7 +102,11 @@ class JobRunner:
             )
         partition = f"{first}..{last}" if last else first
         if not result.success:
-            raise JobFailedError(f"{job} for {partition} failed: {_failures(result)} (run {run_id})")
+            failures = [_failure(event) for event in result.all_events if event.is_step_failure]
+            what = "; ".join(failure.sentence for failure in failures) or "see its log in the UI"
+            raise JobFailedError(
+                f"{job} for {partition} failed: {what} (run {run_id})", [failure.error for failure in failures]
+            )
         return JobRun(job, partition, run_id, time.perf_counter() - started, _cache(result))
 
     @contextmanager
@@ -134,19 +142,22 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
     return listen
 
 
-def _failures(result: dg.ExecuteInProcessResult) -> str:
-    return "; ".join(_failure(event) for event in result.all_events if event.is_step_failure) or "see its log in the UI"
+class _Failure(NamedTuple):
+    """A failed step: its error's class, and what to tell people."""
+
+    error: str
+    sentence: str
 
 
-def _failure(event: dg.DagsterEvent) -> str:
+def _failure(event: dg.DagsterEvent) -> _Failure:
     error: Any = getattr(event.event_specific_data, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
     if error is None:
-        return f"{event.step_key}: {event.message or 'no message'}"
+        return _Failure("", f"{event.step_key}: {event.message or 'no message'}")
     # Dagster puts the exception's module and class before its message, which says all that the reader needs.
     what = error.message.strip().splitlines()[0].partition(": ")[2] or error.message.strip()
-    return f"{str(event.step_key).replace('__', '/')}: {what}"
+    return _Failure(error.cls_name or "", f"{str(event.step_key).replace('__', '/')}: {what}")
 
 
 def _cache(result: dg.ExecuteInProcessResult) -> dict[str, str]:

@@ -40,6 +40,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         "warehouse": _warehouse,
         "artifacts": _artifacts,
         "registry": _registry,
+        "alerts": _alerts,
         "dbt project": _dbt_project,
     }
     for part, examine in parts.items():
@@ -79,6 +80,12 @@ def _registry(settings: Settings) -> str:
     return f"{len(registry.versions())} versions; serving: {serving or 'none approved'}"
 
 
+def _alerts(settings: Settings) -> str:
+    from packaging_assets.cli.alert_findings import alerts_in_order
+
+    return alerts_in_order(settings)
+
+
 def _dbt_project(settings: Settings) -> str:
     from packaging_assets.resources.dbt_project import dbt_manifest
 
@@ -87,13 +94,14 @@ def _dbt_project(settings: Settings) -> str:
 
 def _print(settings: Settings, findings: list[Finding]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     table = Table("setting", "value", "what it is", title="Settings", title_justify="left")
     for name, field in type(settings).model_fields.items():
-        table.add_row(f"PACKAGING_{name.upper()}", str(getattr(settings, name)), field.description)
+        table.add_row(f"PACKAGING_{name.upper()}", escape(str(getattr(settings, name))), field.description)
     console.print(table)
     for finding in findings:
         mark = "[green]ok[/green]  " if finding.is_ok else "[red]FAIL[/red]"
-        console.print(f"{mark} {finding.part}: {finding.found}", highlight=False)
+        console.print(f"{mark} {finding.part}: {escape(finding.found)}", highlight=False)

@@ -9,6 +9,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest:ingest", "Validate deliveries of raw data and append them to the warehouse."),
     "run": ("run:run", "Run the weekly, daily or monthly job for a partition, through Dagster."),
     "models": ("models:models", "List, show, approve, reject, pin and unpin model versions."),
+    "alerts": ("alerts:alerts", "List alerts that were sent, and try out the routes by which they are sent."),
+    "gates": ("gates:gates", "Find out how often the gates are wrong, on simulated weeks."),
     "simulate": ("simulate:simulate", "Write a synthetic retailer's deliveries to files."),
     "ui": ("ui:ui", "Open the Dagster UI over the home."),
     "doctor": ("doctor:doctor", "Show every setting and check that each part of the home works."),

@@ -84,12 +84,12 @@ def print_table(found: Sequence[ModelVersion]) -> None:
             str(version.version),
             version.training_week,
             Text(version.status, style=STATUS_STYLES[version.status]),
-            _figure(version, PR_AUC, ".3f"),
-            _figure(version, CHAMPION_DIFFERENCE, "+.3f"),
+            figure(version, PR_AUC, ".3f"),
+            figure(version, CHAMPION_DIFFERENCE, "+.3f"),
             "*" if version.is_champion else "",
             Text(_short_reasons(version)),
         )
-    _console().print(table)
+    console().print(table)
 
 
 def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
@@ -97,13 +97,13 @@ def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = _console()
+    screen = console()
     grid = Table.grid(padding=(0, 2))
     for name, value in _described(version):
         grid.add_row(Text(name, style="bold"), Text(value))
-    console.print(grid)
+    screen.print(grid)
     for reason in version.reasons:
-        console.print(Text(f"  - {reason}"))
+        screen.print(Text(f"  - {reason}"))
     table = Table(title="record", title_justify="left")
     for heading in ("at (UTC)", "who", "did", "status", "champion", "why"):
         table.add_column(heading, no_wrap=heading == "at (UTC)")
@@ -116,11 +116,11 @@ def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
             f"{line.from_champion or '-'} -> {line.to_champion or '-'}",
             Text(line.reason),
         )
-    console.print(table)
+    screen.print(table)
 
 
 def _described(version: ModelVersion) -> list[tuple[str, str]]:
-    metrics = [(name, _figure(version, name, ".4g")) for name in _figures(version.metrics)]
+    metrics = [(name, figure(version, name, ".4g")) for name in _figures(version.metrics)]
     return [
         ("version", f"{version.model} {version.version}{' (champion)' if version.is_champion else ''}"),
         ("package type", version.package_type),
@@ -135,11 +135,12 @@ def _described(version: ModelVersion) -> list[tuple[str, str]]:
     ]
 
 
-def _console() -> Any:
+def console() -> Any:
+    """A rich console, wide where nobody looks at it."""
     from rich.console import Console
 
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPED_WIDTH)
+    screen = Console()
+    return screen if screen.is_terminal else Console(width=PIPED_WIDTH)
 
 
 def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -153,7 +154,8 @@ def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[str]:
     return names
 
 
-def _figure(version: ModelVersion, dotted_name: str, form: str) -> str:
+def figure(version: ModelVersion, dotted_name: str, form: str) -> str:
+    """A figure of the version's metrics as text, "-" if it has none."""
     value: Any = version.metrics
     for name in dotted_name.split("."):
         value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None

@@ -38,7 +38,9 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: Literal["mailer", "bag", "box", "sioc"] = Field(description="The package type the model decides on.")
-    description: str = Field(default="", description="What is particular about this model; shown in the UI with the model asset.")
+    description: str = Field(
+        default="", description="What is particular about this model; shown in the UI with the model asset."
+    )
     owners: tuple[str, ...] = Field(
         default=("team:packaging-science",), description="Who answers for the model: e-mail addresses or `team:` names."
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from packaging_assets.components.assets.champion import champion_asset
 from packaging_assets.components.assets.metrics import metrics_asset
 from packaging_assets.components.assets.model import model_asset
+from packaging_assets.components.assets.model_card import model_card_asset
 from packaging_assets.components.assets.registered_model import registered_model_asset
 from packaging_assets.components.assets.split import split_asset
 from packaging_assets.components.model_spec import ModelSpec
@@ -18,7 +19,7 @@ from packaging_assets.settings import current_settings
 
 @dataclass
 class PackageModel(dg.Component):
-    """One package type's model: its split, model, metrics with gates, registered version and champion."""
+    """One package type's model: its split, model, metrics with gates, model card, registered version and champion."""
 
     spec: ModelSpec
 
@@ -37,7 +38,14 @@ class PackageModel(dg.Component):
         weekly = weekly_partitions(current_settings())
         assets = [
             build(self.spec, weekly)
-            for build in (split_asset, model_asset, metrics_asset, registered_model_asset, champion_asset)
+            for build in (
+                split_asset,
+                model_asset,
+                metrics_asset,
+                model_card_asset,
+                registered_model_asset,
+                champion_asset,
+            )
         ]
         job = dg.define_asset_job(
             f"train_{self.spec.package_type}",

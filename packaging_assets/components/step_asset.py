@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from packaging_assets.artifacts.run_step import StepResult, run_step
 from packaging_assets.artifacts.step import Compute, Input, Step
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.resources.code_version import code_version
 
 
 class MissingUpstreamError(Exception):
@@ -31,16 +32,20 @@ class StepRunner:
         inputs: Mapping[str, Input],
         params: BaseModel,
         extra_modules: Sequence[str] = (),
+        asset_key: str | None = None,
     ) -> StepResult:
-        """Run the step for this asset and partition, or find its result in the store."""
+        """Run the step for this asset and partition, or find its result in the store.
+
+        `asset_key` is for a step whose artifact is not the asset itself, such as checks made on it.
+        """
         return run_step(
             self.store,
             step,
-            asset_key=asset_name(self.context.asset_key),
+            asset_key=asset_key or asset_name(self.context.asset_key),
             partition=self.context.partition_key,
             inputs=inputs,
             params=params,
-            provenance={"run_id": self.context.run.run_id},
+            provenance={"run_id": self.context.run.run_id, "code_version": code_version()},
             extra_modules=extra_modules,
             compute=self.compute,
         )

@@ -17,7 +17,7 @@ def show_report(report: Mapping[str, Any], console: Console, *, home: str) -> No
     """Print models, inference, recommendations, times, and what to do next."""
     console.print(_models(report))
     console.print(_why_not_approved(report))
-    console.print(Group(_inference(report), _recommendations(report)))
+    console.print(Group(_inference(report), _why_refused(report), _recommendations(report)))
     console.print(f"{_seconds(report)}\n{_cache(report)}", highlight=False)
     console.print(
         f"\n[bold]Next[/bold]  [cyan]make ui[/cyan] (or [cyan]packaging ui[/cyan]) opens this home in the Dagster UI; "
@@ -84,8 +84,18 @@ def _inference(report: Mapping[str, Any]) -> Table:
     for load in inference["loads"]:
         used = load["models_used"]
         versions = (f"v{used[name]}" if name in used else "-" for name in PACKAGE_TYPES)
-        table.add_row(f"{load['cadence']} {load['partition']}", f"{load['rows']:,}", *versions)
+        rows = "[red]refused[/red]" if load["refused"] else f"{load['rows']:,}"
+        table.add_row(f"{load['cadence']} {load['partition']}", rows, *versions)
     return table
+
+
+def _why_refused(report: Mapping[str, Any]) -> Text:
+    text = Text()
+    for load in report["inference"]["loads"]:
+        if load["refused"]:
+            text.append(f"{load['cadence']} {load['partition']} refused, the predictions before it stay: ", "red")
+            text.append(f"{load['refused'].partition('Check ')[2].partition('. ')[0]}.\n")
+    return text
 
 
 def _recommendations(report: Mapping[str, Any]) -> Table:

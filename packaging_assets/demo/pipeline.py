@@ -10,20 +10,21 @@ from typing import Protocol
 
 import dagster as dg
 
+from packaging_assets.components.inference import FailedCheckError
 from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.home import write_partition_range
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.report import DeliveryReport
+from packaging_assets.partitions import month_after
 from packaging_assets.resources.clock import SystemClock
 from packaging_assets.resources.environment import model_registry_for, warehouse_for
-from packaging_assets.runner import JobRun, JobRunner
+from packaging_assets.runner import JobFailedError, JobRun, JobRunner
 from packaging_assets.settings import Settings, load_settings
 from packaging_assets.simulator import RetailerConfig, SimulatedRetailer, simulate
 from packaging_assets.simulator.deliveries import Delivery
 
 CONFIG_FILE = "demo.json"
-DAILY_PREDICTIONS = dg.AssetKey(["daily", "predictions"])
 
 
 class DemoError(Exception):
@@ -42,6 +43,16 @@ class Progress(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Products that were not scored because their features had drifted; `champions` would have scored them."""
+
+    cadence: str
+    partition: str
+    champions: Mapping[str, int]
+    reason: str
+
+
 @dataclass
 class DemoRun:
     """What the demo ran: enough to report on it."""
@@ -51,6 +62,7 @@ class DemoRun:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     training: dict[str, JobRun] = field(default_factory=dict[str, JobRun])
     refused: list[str] = field(default_factory=list[str])
+    refusals: list[Refusal] = field(default_factory=list[Refusal])
     inference: list[JobRun] = field(default_factory=list[JobRun])
 
     @contextmanager
@@ -63,7 +75,10 @@ class DemoRun:
 
 def units_of_work(config: RetailerConfig) -> int:
     """How often `run_demo` calls `Progress.advance`."""
-    return 2 + 4 * config.weeks + 1
+    last_day = config.end - dt.timedelta(days=1)
+    mondays = (dt.date.fromisoformat(week) for week in config.week_labels)
+    months = sum(len(months_to_score(monday, last_day=last_day)) for monday in mondays)
+    return 2 + 4 * config.weeks + months
 
 
 def run_demo(home: Path | None, config: RetailerConfig, progress: Progress) -> DemoRun:
@@ -121,27 +136,44 @@ def _train_week_by_week(run: DemoRun, runner: JobRunner, progress: Progress) -> 
         with run.stage("training"):
             run.training[week] = runner.run("weekly", first=week, on_step=progress.detail)
         _predict(run, runner, progress, job="daily", partition=sunday)
-    _predict(run, runner, progress, job="monthly", partition=run.retailer.last_day.replace(day=1))
+        for month in months_to_score(monday, last_day=run.retailer.last_day):
+            _predict(run, runner, progress, job="monthly", partition=month)
+
+
+def months_to_score(monday: dt.date, *, last_day: dt.date) -> list[dt.date]:
+    """The months that end in the week, by their first days; in the last week also the one that goes on."""
+    sunday = monday + dt.timedelta(days=6)
+    month = (monday - dt.timedelta(days=1)).replace(day=1)
+    months = [month] if month_after(month) > monday and month_after(month) <= sunday else []
+    return [*months, last_day.replace(day=1)] if sunday == last_day else months
 
 
 def _predict(run: DemoRun, runner: JobRunner, progress: Progress, *, job: str, partition: dt.date) -> None:
     """Score with the champions of the moment; as long as no model was ever approved there is nothing to score with.
 
-    A week's daily scores stay those of that week's champions when the demo runs again; the last day's follow the
-    champions, as the monthly ones do.
+    Earlier scores stay those of their week's champions when the demo runs again; the last day's and the last month's
+    follow the champions. An inventory that the drift checks refuse leaves the predictions before it in force.
     """
     progress.advance(f"{job} inference for {partition}")
-    if job == "daily" and partition != run.retailer.last_day and _is_predicted(runner, partition):
+    is_last = partition in (run.retailer.last_day, run.retailer.last_day.replace(day=1))
+    if not is_last and _is_predicted(runner, job, partition):
         return
     registry = model_registry_for(run.settings)
-    if all(registry.champion(model) is None for model in registry.models()):
+    champions = {model: version.version for model in registry.models() if (version := registry.champion(model))}
+    if not champions:
         return
     with run.stage(f"{job}_inference"):
-        run.inference.append(runner.run(job, first=partition.isoformat(), on_step=progress.detail))
+        try:
+            run.inference.append(runner.run(job, first=partition.isoformat(), on_step=progress.detail))
+        except JobFailedError as error:
+            if error.causes != (FailedCheckError.__name__,):
+                raise
+            run.refusals.append(Refusal(job, partition.isoformat(), champions, str(error)))
 
 
-def _is_predicted(runner: JobRunner, day: dt.date) -> bool:
-    return day.isoformat() in runner.instance.get_materialized_partitions(DAILY_PREDICTIONS)
+def _is_predicted(runner: JobRunner, job: str, partition: dt.date) -> bool:
+    key = dg.AssetKey([job, "predictions"])
+    return partition.isoformat() in runner.instance.get_materialized_partitions(key)
 
 
 def _arrivals(retailer: SimulatedRetailer) -> Mapping[str, list[Delivery]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from packaging_assets.demo.pipeline import DemoRun
+from packaging_assets.demo.pipeline import DemoRun, Refusal
 from packaging_assets.domain.average_precision import average_precision
 from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.domain.registry import ModelVersion
@@ -70,18 +70,33 @@ def _bayes_share(run: DemoRun, version: ModelVersion) -> float:
 
 
 def _inference(run: DemoRun) -> dict[str, Any]:
-    """Row counts and versions as the warehouse holds them; `loads` has one entry per daily or monthly partition."""
-    month = run.retailer.last_day.replace(day=1).isoformat()
-    loads = _loads(run)
-    rows = {(load["cadence"], load["partition"]): load["rows"] for load in loads}
-    monthly = [load for load in loads if load["cadence"] == "monthly"]
-    inventory = artifact_store_for(run.settings).current("monthly/inventory", month)
+    """Row counts and versions as the warehouse holds them.
+
+    The figures at the top are those of the latest partition that was loaded; `loads` has one entry per daily or
+    monthly partition, also for those that the drift checks refused: no rows, and the versions that serve on.
+    """
+    loads = [*_loads(run), *map(_refused, run.refusals)]
+    loads.sort(key=lambda load: (load["cadence"], load["partition"]))
+    latest = {load["cadence"]: load for load in loads if load["refused"] is None}
+    nothing: dict[str, Any] = {"rows": 0, "models_used": {}, "partition": ""}
+    daily, monthly = latest.get("daily", nothing), latest.get("monthly", nothing)
+    inventory = artifact_store_for(run.settings).current("monthly/inventory", monthly["partition"] or None)
     return {
-        "daily_rows": rows.get(("daily", run.retailer.last_day.isoformat()), 0),
-        "monthly_rows": rows.get(("monthly", month), 0),
+        "daily_rows": daily["rows"],
+        "monthly_rows": monthly["rows"],
         "inventory_rows": inventory.total_rows if inventory else 0,
-        "models_used": monthly[-1]["models_used"] if monthly else {},
+        "models_used": monthly["models_used"],
         "loads": loads,
+    }
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "cadence": refusal.cadence,
+        "partition": refusal.partition,
+        "rows": 0,
+        "models_used": dict(refusal.champions),
+        "refused": refusal.reason,
     }
 
 
@@ -95,7 +110,9 @@ def _loads(run: DemoRun) -> list[dict[str, Any]]:
     loads: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         key = (row["cadence"], row["partition_start"].isoformat())
-        load = loads.setdefault(key, {"cadence": key[0], "partition": key[1], "rows": 0, "models_used": {}})
+        load = loads.setdefault(
+            key, {"cadence": key[0], "partition": key[1], "rows": 0, "models_used": {}, "refused": None}
+        )
         load["rows"] += int(row["n"])
         load["models_used"][row["package_type"]] = int(row["model_version"])
     return list(loads.values())

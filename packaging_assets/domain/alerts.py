@@ -14,7 +14,7 @@ Severity = Literal["error", "warning"]
 Kind = Literal["run", "model", "check", "data", "trouble", "sample"]
 
 KINDS: tuple[Kind, ...] = ("run", "model", "check", "data", "trouble", "sample")
-"""The order in which a message tells them."""
+"""The order in which a title tells them."""
 
 MOST_FAILURES_SHOWN = 30
 
@@ -89,12 +89,12 @@ class Alert(BaseModel):
     @property
     def lines(self) -> tuple[str, ...]:
         """The message without its title: a line for each failure, then owner, run and key."""
-        ordered = sorted(self.failures, key=lambda failure: KINDS.index(failure.kind))
+        gravest = sorted(self.failures, key=lambda failure: (failure.kind == "check", failure.severity == "warning"))
+        shown = sorted(gravest[:MOST_FAILURES_SHOWN], key=_place)
         has_several_owners = len(self.owners) > 1
-        shown = [line for failure in ordered[:MOST_FAILURES_SHOWN] for line in _lines(failure, has_several_owners)]
-        left_out = len(ordered) - MOST_FAILURES_SHOWN
+        left_out = len(self.failures) - len(shown)
         return (
-            *shown,
+            *(line for failure in shown for line in _lines(failure, has_several_owners)),
             *([f"- and {left_out} more: see the run"] if left_out > 0 else []),
             f"Owner: {', '.join(self.owners) or 'nobody'}",
             *([f"Run: {self.run_url}"] if self.run_url else []),
@@ -151,6 +151,14 @@ def sample_alert(owner: str, severity: Severity, sent_at: str) -> Alert:
             ),
         ),
     )
+
+
+def _place(failure: Failure) -> tuple[int, str, int]:
+    """How the run ended, then model by model its decision and its checks, then the rest."""
+    kind = KINDS.index(failure.kind)
+    if failure.kind == "run":
+        return 0, "", kind
+    return (1, failure.model, kind) if failure.model else (2, "", kind)
 
 
 def _headlines(failures: Sequence[Failure]) -> list[str]:

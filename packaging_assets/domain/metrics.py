@@ -13,7 +13,6 @@ turned round (1 - score) where it is 0, so in this module a higher score always 
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,12 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from packaging_assets.domain.average_precision import (
     FloatArray,
     Labels,
-    area_under_roc,
     average_precision,
-    average_precision_error,
-    paired_average_precision_difference,
     precision_recall_curve,
-    recall_at_precision,
 )
 from packaging_assets.domain.evaluation_plots import plot_calibration, plot_precision_recall
 from packaging_assets.domain.features import (
@@ -52,16 +47,20 @@ from packaging_assets.domain.models import load_model
 from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
 from packaging_assets.domain.profiles import compare
 from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
-from packaging_assets.domain.slices import compare_slices, log_losses, slice_rows
+from packaging_assets.domain.scored_rows import (
+    Scored,
+    compare_with_champion,
+    finite,
+    measure_candidate,
+    toward,
+)
+from packaging_assets.domain.slices import compare_slices, slice_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
     from packaging_assets.domain.models import TrainedModel
-
-RECALL_PRECISION = 0.95
-"""Precision at which recall is reported: one wrong package in twenty."""
 
 RANDOM_TESTS = "random_tests"
 ALL_VALIDATION_ROWS = "all_validation_rows"
@@ -97,23 +96,6 @@ class _Rows(NamedTuple):
     is_random_test: npt.NDArray[np.bool_]
 
 
-class _Scored(NamedTuple):
-    """The rows that judge, with probabilities P(suitable), shape (rows,) each."""
-
-    ids: pa.Array
-    y: Labels
-    candidate: FloatArray
-    champion: FloatArray | None
-    is_random_test: npt.NDArray[np.bool_]
-
-    def only(self, mask: npt.NDArray[np.bool_]) -> _Scored:
-        """The rows where `mask`, shape (rows,), is true."""
-        champion = None if self.champion is None else self.champion[mask]
-        return _Scored(
-            self.ids.filter(pa.array(mask)), self.y[mask], self.candidate[mask], champion, self.is_random_test[mask]
-        )
-
-
 def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -> None:
     """Score, compare, judge.
 
@@ -141,7 +123,7 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
     champion_frame = _champion_frame(inputs, rows, candidate, champion)
     is_judging = rows.is_validation & ~_is_in_training(inputs.get("champion"), rows.ids)
     _check_both_labels(rows.y[is_judging], params)
-    held_out = _Scored(
+    held_out = Scored(
         rows.ids.filter(pa.array(is_judging)),
         rows.y[is_judging],
         _score(candidate, rows.frame, is_judging),
@@ -153,10 +135,10 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
     scores = _score_drift(inputs, held_out)
     metrics = {
         **_describe_candidate(inputs, params, rows, is_judging),
-        **_measure_candidate(scored, candidate.minority_label),
+        **measure_candidate(scored, candidate.minority_label),
         "validation_rows": len(scored.y),
         "evaluation": evaluation,
-        "champion": _compare_with_champion(scored, candidate.minority_label, params.champion_version),
+        "champion": compare_with_champion(scored, candidate.minority_label, params.champion_version),
         "slices": _slices(inputs["features"], scored, candidate.minority_label, params.policy),
         "label_rate": _label_rate(rows.y, inputs.get("champion")),
         "volume": _volume(inputs["labels"] / "volume.parquet", params),
@@ -240,12 +222,7 @@ def _score(model: TrainedModel, frame: pd.DataFrame, is_judging: npt.NDArray[np.
     return model.score(model.prepare(frame[is_judging]))
 
 
-def _toward(minority_label: int, y: Labels, scores: FloatArray) -> tuple[Labels, FloatArray]:
-    """Labels and scores as seen from the minority: 1 is the minority label."""
-    return (y, scores) if minority_label == 1 else (1 - y, 1 - scores)
-
-
-def _choose_rows(held_out: _Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any]:
+def _choose_rows(held_out: Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any]:
     """Which rows judge: the randomly chosen tests if they hold enough of the rarer label, else all validation rows.
 
     Other tests and all feedback exist for products that somebody chose, or shipped in that package: they are not like
@@ -269,7 +246,7 @@ def _choose_rows(held_out: _Scored, minority_label: int, policy: GatePolicy) -> 
     }
 
 
-def _score_drift(inputs: Mapping[str, Path], held_out: _Scored) -> dict[str, Any] | None:
+def _score_drift(inputs: Mapping[str, Path], held_out: Scored) -> dict[str, Any] | None:
     """The champion's scores of this week's held-out rows against those of its own week's."""
     if held_out.champion is None:
         return None
@@ -280,21 +257,16 @@ def _score_drift(inputs: Mapping[str, Path], held_out: _Scored) -> dict[str, Any
     return {"psi": index, "rows": len(held_out.y), "reference_rows": int(profile["rows"])}
 
 
-def _slices(folder: Path, scored: _Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any] | None:
+def _slices(folder: Path, scored: Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any] | None:
     if scored.champion is None:
         return None
     dimensions: dict[str, Any] = {}
     if policy.slice_bands or policy.slice_categories:
         columns = FeatureSet(numeric=policy.slice_bands, categorical=policy.slice_categories)
         dimensions = slice_rows(_read_frame(folder, scored.ids, columns), policy)
-    y, candidate = _toward(minority_label, scored.y, scored.candidate)
-    _, champion = _toward(minority_label, scored.y, scored.champion)
+    y, candidate = toward(minority_label, scored.y, scored.candidate)
+    _, champion = toward(minority_label, scored.y, scored.champion)
     return compare_slices(dimensions, y, candidate, champion, policy)
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN; what could not be computed is null, and null evidence fails its check."""
-    return float(value) if math.isfinite(value) else None
 
 
 def _describe_candidate(
@@ -311,54 +283,6 @@ def _describe_candidate(
         "excluded_champion_training_rows": int((rows.is_validation & ~is_judging).sum()),
         "columns_without_values": [name for name in features.numeric if frame[name].isna().all()]
         + [name for name in features.categorical if (frame[name] == MISSING).all()],
-    }
-
-
-def _measure_candidate(scored: _Scored, minority_label: int) -> dict[str, Any]:
-    y, scores = _toward(minority_label, scored.y, scored.candidate)
-    return {
-        "minority_label": minority_label,
-        "minority_rows": int(y.sum()),
-        "minority_rate": float(y.mean()),
-        **_quality(y, scores),
-        "pr_auc_standard_error": average_precision_error(y, scores),
-        "recall_at_95_precision": recall_at_precision(y, scores, RECALL_PRECISION),
-        # Average precision of a constant score: every row is in one tie.
-        "constant_baseline": {"pr_auc": float(y.mean())},
-        "calibration": _calibration(y, scores),
-    }
-
-
-def _quality(y: Labels, scores: FloatArray) -> dict[str, Any]:
-    return {
-        "pr_auc": average_precision(y, scores),
-        "roc_auc": area_under_roc(y, scores),
-        "log_loss": float(log_losses(y, scores).mean()),
-    }
-
-
-def _calibration(y: Labels, scores: FloatArray) -> dict[str, Any]:
-    expected, observed = float(scores.sum()), int(y.sum())
-    spread = math.sqrt(float((scores * (1 - scores)).sum()))
-    return {
-        "expected": expected,
-        "observed": observed,
-        "ratio": _finite(observed / expected) if expected > 0 else None,
-        "z": _finite((observed - expected) / spread) if spread > 0 else None,
-    }
-
-
-def _compare_with_champion(scored: _Scored, minority_label: int, version: int | None) -> dict[str, Any] | None:
-    if scored.champion is None:
-        return None
-    y, candidate = _toward(minority_label, scored.y, scored.candidate)
-    _, champion = _toward(minority_label, scored.y, scored.champion)
-    paired = paired_average_precision_difference(y, champion, candidate)
-    return {
-        "version": version,
-        **_quality(y, champion),
-        "difference": paired.difference,
-        "standard_error": paired.standard_error,
     }
 
 
@@ -396,18 +320,18 @@ def _drift(inputs: Mapping[str, Path], rows: _Rows, champion: TrainedModel) -> d
     return compare(read_json(inputs["champion"] / "profile.json"), feature_frame(table, champion.features), titles)
 
 
-def _leakage(candidate: Path, rows: _Rows, scored: _Scored, model: TrainedModel) -> dict[str, Any]:
-    y, scores = _toward(model.minority_label, scored.y, scored.candidate)
+def _leakage(candidate: Path, rows: _Rows, scored: Scored, model: TrainedModel) -> dict[str, Any]:
+    y, scores = toward(model.minority_label, scored.y, scored.candidate)
     strongest = find_strongest_feature(rows.frame, rows.y, rows.is_validation, model.features)
     return {
         "shared_products": int((rows.is_validation & _is_in_training(candidate, rows.ids)).sum()),
         "average_precision": average_precision(y, scores),
         "feature": strongest.feature,
-        "max_feature_auc": _finite(strongest.area_under_roc),
+        "max_feature_auc": finite(strongest.area_under_roc),
     }
 
 
-def _write_scores(scored: _Scored, path: Path) -> None:
+def _write_scores(scored: Scored, path: Path) -> None:
     rows = len(scored.y)
     champion = pa.nulls(rows, pa.float64()) if scored.champion is None else pa.array(scored.champion)
     columns = {
@@ -419,11 +343,11 @@ def _write_scores(scored: _Scored, path: Path) -> None:
     write_parquet(pa.table(columns), path)
 
 
-def _plot(scored: _Scored, minority_label: int, params: EvaluateParams, output: Path) -> None:
-    y, candidate = _toward(minority_label, scored.y, scored.candidate)
+def _plot(scored: Scored, minority_label: int, params: EvaluateParams, output: Path) -> None:
+    y, candidate = toward(minority_label, scored.y, scored.candidate)
     scores = {"candidate": candidate}
     if scored.champion is not None:
-        scores[f"champion, version {params.champion_version}"] = _toward(minority_label, scored.y, scored.champion)[1]
+        scores[f"champion, version {params.champion_version}"] = toward(minority_label, scored.y, scored.champion)[1]
     curves = {name: precision_recall_curve(y, values) for name, values in scores.items()}
     plot_precision_recall(output / "pr_curve.png", curves, baseline=float(y.mean()))
     plot_calibration(output / "calibration.png", scores, y)

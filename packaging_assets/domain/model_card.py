@@ -165,19 +165,12 @@ def _check(check: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _judged_on(metrics: Mapping[str, Any]) -> str:
-    evaluation = metrics.get("evaluation") or {}
-    sources = {
-        "random_tests": "Only randomly chosen package tests are among them.",
-        "all_validation_rows": "They are all validation rows, since there are too few randomly chosen tests.",
-    }
     excluded = metrics["excluded_champion_training_rows"]
-    return " ".join(
-        [
-            f"{metrics['validation_rows']:,} rows that neither model was trained on; {excluded:,} were left out because "
-            "the champion was trained on them.",
-            sources.get(str(evaluation.get("source")), ""),
-        ]
-    ).strip()
+    rows = (
+        f"{metrics['validation_rows']:,} rows that neither model was trained on; {excluded:,} were left out because "
+        "the champion was trained on them."
+    )
+    return f"{rows} {(metrics.get('evaluation') or {}).get('sentence', '')}".strip()
 
 
 def toward_minority(minority_label: int, scores: FloatArray) -> FloatArray:
@@ -275,7 +268,7 @@ def _drift_facts(drift: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[t
             "most unknown values",
             "" if unseen is None else _gain(unseen[0], unseen[1]["excess"], " beyond the expected"),
         ),
-        ("score PSI", number(score_psi) if isinstance(score_psi, float | None) else ""),
+        ("PSI of the champion's scores", number(score_psi)),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -322,15 +315,9 @@ def _data(
     end = params.week + dt.timedelta(weeks=1)
     first, last = pc.min(labels["first_evidence_at"]).as_py(), pc.max(labels["last_evidence_at"]).as_py()
     tested = pc.sum(pc.equal(labels["source"], "test"), min_count=0).as_py()
-    sides = [
-        (
-            f"{side} rows",
-            f"{split[side]['rows']:,}, {split[side]['label_rate']:.1%} suitable, "
-            f"{split[side]['random_tests']:,} from randomly chosen tests",
-        )
-        for side in ("train", "validation")
-    ]
+    sides = [(f"{side} rows", _side(split[side])) for side in ("train", "validation")]
     volume = metrics["volume"]
+    usual = number(volume.get("median"), "a median of {:,.1f}")
     return [
         ("training week", f"{params.week} to {end} (exclusive, UTC)"),
         ("evidence", f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}; nothing from {end} on counts"),
@@ -341,12 +328,13 @@ def _data(
             "labels left out",
             ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in split["excluded"].items()),
         ),
-        (
-            "new evidence",
-            f"{number(volume.get('rows'), '{:,}')} rows this week; median of the weeks before "
-            f"{number(volume.get('median'), '{:,.1f}')}",
-        ),
+        ("new evidence", f"{number(volume.get('rows'), '{:,}')} rows; in the weeks before {usual or 'unknown'}"),
     ]
+
+
+def _side(side: Mapping[str, Any]) -> str:
+    random = f"{side['random_tests']:,} from randomly chosen tests"
+    return f"{side['rows']:,}, {side['label_rate']:.1%} suitable, {random}"
 
 
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ svg path{fill:none}
 rect.s0{fill:var(--first);stroke:none}rect.s1{fill:var(--second);stroke:none}
 .key{display:inline-block;width:14px;height:0;border-top:3px solid;vertical-align:middle;margin:0 5px 0 0}
 .k0{color:var(--first)}.k1{color:var(--second)}.k2{color:#8b95a1;border-top-style:dotted}
-figcaption span{white-space:nowrap;margin-right:14px}
+figcaption span{display:inline-block;margin-right:14px}
 figcaption>div+div{margin-top:4px}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:6px 10px 6px 0;border-bottom:1px solid var(--line)}
@@ -68,9 +68,11 @@ main{padding:14px 10px 32px}h1{font-size:22px}section{padding:13px 12px}
 table.stack thead{display:none}
 table.stack,table.stack tbody,table.stack tr,table.stack td,table.stack th{display:block;padding:0;border:0}
 table.stack tr{border-bottom:1px solid var(--line);padding:8px 0}
+table.stack td.mark{float:left;margin-right:8px}
 table.stack td.n{display:inline-block;text-align:left;margin-right:14px;color:var(--soft);white-space:normal}
 table.stack td.n:empty{display:none}
 table.stack td.n::before{content:attr(data-name) " "}
+td.n,th.n{white-space:normal;overflow-wrap:anywhere}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}
 .bars{grid-template-columns:minmax(80px,38%) 1fr max-content}
 svg text{font-size:13.5px}
@@ -236,7 +238,8 @@ _CARD = """{% extends "page" %}
 <thead><tr><th>made from</th><th>artifact</th><th>content</th></tr></thead>
 <tbody>
 {%- for entry in lineage %}
-<tr><th>{{ entry.name }}</th><td><code>{{ entry.uri }}</code></td><td><code>{{ entry.content_hash[:16] }}</code></td></tr>
+<tr><th>{{ entry.name }}</th><td><code>{{ entry.uri }}</code></td>
+<td><code>{{ entry.content_hash[:16] }}</code></td></tr>
 {%- endfor %}
 </tbody>
 </table>

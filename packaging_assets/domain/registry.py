@@ -8,7 +8,7 @@ person approved it with a written reason.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -38,6 +38,12 @@ class Action(StrEnum):
     REJECT = "reject"
     PIN = "pin"
     UNPIN = "unpin"
+    ROLL_BACK = "roll_back"
+    UNDO = "undo"
+
+
+PINNING = frozenset({Action.PIN, Action.ROLL_BACK})
+"""Decisions that leave a version pinned."""
 
 
 class RegistryError(Exception):
@@ -100,6 +106,12 @@ class ModelVersion(Registration):
     updated_at: dt.datetime
     is_champion: bool = False
 
+    @property
+    def held_against(self) -> int | None:
+        """The version that the gates compared it with, as its metrics say; None for a first model."""
+        champion = self.metrics.get("champion")
+        return champion.get("version") if isinstance(champion, Mapping) else None  # pyright: ignore
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
@@ -151,6 +163,21 @@ def status_of(outcome: VerdictOutcome) -> Status:
     return {"approve": Status.APPROVED, "reject": Status.REJECTED, "pending": Status.PENDING}[outcome]
 
 
+def status_at_registration(registration: Registration, versions: Iterable[ModelVersion]) -> tuple[Status, str]:
+    """The status of a new version among those there are, and why.
+
+    The verdict decides, save that a model which a person has rejected does not come back approved by another
+    comparison: it waits for a person.
+    """
+    status = status_of(registration.verdict)
+    reason = " ".join(registration.reasons) or f"The verdict is {registration.verdict!r}."
+    for other in versions:
+        is_same = (other.training_week, other.content_hash) == (registration.training_week, registration.content_hash)
+        if is_same and status is Status.APPROVED and other.status is Status.REJECTED and is_person(other.actor):
+            return Status.PENDING, f"{other.actor} rejected this very model as version {other.version}. {reason}"
+    return status, reason
+
+
 def is_person(actor: str) -> bool:
     """Whether `actor` names somebody rather than a part of the platform."""
     return actor.strip().casefold() not in AUTOMATIC_ACTORS
@@ -166,6 +193,18 @@ def check_decision(actor: str, reason: str) -> None:
         raise TransitionError("A decision needs the name of whoever takes it: give an actor.")
     if not reason.strip():
         raise TransitionError("A decision needs a written reason: give one that the next reader will understand.")
+
+
+def check_person(action: Action, actor: str, reason: str) -> None:
+    """Whether this is a named person's decision, with a reason.
+
+    Raises:
+        TransitionError: it is not.
+    """
+    check_decision(actor, reason)
+    if not is_person(actor):
+        what = {Action.PIN: "pin", Action.ROLL_BACK: "roll back", Action.UNDO: "undo"}[action]
+        raise TransitionError(f"{actor!r} cannot {what}: a person must, by name and with a reason.")
 
 
 def check_transition(from_status: Status, to_status: Status, actor: str, reason: str) -> None:
@@ -194,9 +233,7 @@ def check_pin(version: ModelVersion, actor: str, reason: str) -> None:
     Raises:
         TransitionError: it is not approved, or the decision is not a named person's with a reason.
     """
-    check_decision(actor, reason)
-    if not is_person(actor):
-        raise TransitionError(f"{actor!r} cannot pin a version: a person must, by name and with a reason.")
+    check_person(Action.PIN, actor, reason)
     if version.status is not Status.APPROVED:
         raise TransitionError(
             f"Version {version.version} of {version.model} is {version.status}: only an Approved version can be "
@@ -221,14 +258,77 @@ def check_retry(existing: ModelVersion, verdict: VerdictOutcome) -> None:
         )
 
 
+def decisions_of(history: Iterable[Transition]) -> list[Transition]:
+    """What people (or the platform) decided after registration, oldest first."""
+    return [line for line in history if line.action is not Action.REGISTER]
+
+
+def check_unseen(decisions: Sequence[Transition], expected: int | None) -> None:
+    """Whether nobody has decided about a model since somebody had seen `expected` decisions about it.
+
+    Raises:
+        ConflictError: somebody has; the message names who and what.
+    """
+    if expected is not None and len(decisions) != expected:
+        last = decisions[-1]
+        raise ConflictError(
+            f"{last.actor} decided first: {last.action} of {last.model} version {last.version} at "
+            f"{last.at:%Y-%m-%d %H:%M:%S} UTC ({last.reason}). Look at it again before deciding "
+            f"(packaging models show {last.model} champion)."
+        )
+
+
+def pin_in_force(history: Iterable[Transition]) -> Pin | None:
+    """The pin that a model's record leaves, told from the record alone."""
+    before: Pin | None = None
+    now: Pin | None = None
+    for line in decisions_of(history):
+        if line.action is Action.UNDO:
+            now = before
+            continue
+        before = now
+        if line.action in PINNING:
+            now = Pin(model=line.model, version=line.version, actor=line.actor, reason=line.reason, pinned_at=line.at)
+        elif line.action is Action.UNPIN:
+            now = None
+    return now
+
+
+def undoable(history: Sequence[Transition]) -> Transition | None:
+    """The decision that `undo` would take back: the last one, unless that was taken back already."""
+    decisions = decisions_of(history)
+    return decisions[-1] if decisions and decisions[-1].action is not Action.UNDO else None
+
+
+def served_before(
+    champion: ModelVersion, versions: Iterable[ModelVersion], history: Sequence[Transition]
+) -> ModelVersion:
+    """The version that served before the present champion, for rolling back.
+
+    Raises:
+        TransitionError: none did, or none of those that did is approved now.
+    """
+    approved = {version.version: version for version in versions if version.status is Status.APPROVED}
+    for line in reversed(history):
+        if line.from_champion in approved and line.from_champion != champion.version:
+            return approved[line.from_champion]
+    raise TransitionError(
+        f"No approved version of {champion.model} served before version {champion.version}: approve or pin another "
+        "(packaging models list), or reject this one, and nothing serves."
+    )
+
+
 def choose_champion(versions: Iterable[ModelVersion], pin: Pin | None) -> ModelVersion | None:
     """The version of one model that serves: the pinned one, else the approved one of the latest week.
 
-    Among versions of one week the highest number wins. Only approved versions are ever chosen, pinned or not.
+    Among versions of one week the highest number wins. Only approved versions are ever chosen, pinned or not, and
+    those whose approval does not stand (`standing`) only if pinned.
     """
-    approved = [version for version in versions if version.status is Status.APPROVED]
-    pinned = [version for version in approved if pin is not None and version.version == pin.version]
-    return max(pinned or approved, key=_recency, default=None)
+    known = list(versions)
+    for version in known:
+        if pin is not None and version.version == pin.version and version.status is Status.APPROVED:
+            return version
+    return max(standing(known), key=_recency, default=None)
 
 
 def choose_champion_before(versions: Iterable[ModelVersion], week: str) -> ModelVersion | None:
@@ -240,8 +340,62 @@ def choose_champion_before(versions: Iterable[ModelVersion], week: str) -> Model
         RegistryError: `week` is not a Monday's ISO date.
     """
     check_week(week)
-    earlier = (v for v in versions if v.status is Status.APPROVED and v.training_week < week)
-    return max(earlier, key=_recency, default=None)
+    return max(standing([v for v in versions if v.training_week < week]), key=_recency, default=None)
+
+
+def standing(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
+    """The approved versions of one model whose approval stands, by week.
+
+    Weeks that are not run in order judge a model against another champion than they would have, or against none. Once
+    the very same trained model was judged against the right one, the approved version of the week before, that verdict
+    counts and the gates' approval by the other comparison does not. Until then it stands, so that backfilling an old
+    week by itself demotes nobody; and what a person approved stands in any case.
+    """
+    return [version for _, _, group in _weeks(versions) for version in group]
+
+
+def weeks_to_judge_again(versions: Sequence[ModelVersion]) -> list[str]:
+    """Weeks whose newest model was never judged against the approved version of the week before, oldest first.
+
+    Running these weeks again, in any order, until there are none ends with the champion of running all in order.
+    """
+    found: list[str] = []
+    for week, before, _ in _weeks(versions):
+        newest = max((v for v in versions if v.training_week == week), key=_recency)
+        if not any(_is_same_model(newest, v) and _is_held_against(v, before, versions) for v in versions):
+            found.append(week)
+    return found
+
+
+def _weeks(
+    versions: Sequence[ModelVersion],
+) -> Iterable[tuple[str, ModelVersion | None, list[ModelVersion]]]:
+    """Each week with the version that served before it by the weeks alone, and its versions whose approval stands."""
+    before: ModelVersion | None = None
+    for week in sorted({version.training_week for version in versions}):
+        group = [v for v in versions if v.training_week == week and v.status is Status.APPROVED]
+        stands = [version for version in group if not _is_overruled(version, before, versions)]
+        yield week, before, stands
+        before = max(stands, key=_recency, default=before)
+
+
+def _is_overruled(version: ModelVersion, before: ModelVersion | None, versions: Sequence[ModelVersion]) -> bool:
+    if is_person(version.actor):
+        return False
+    rightly = [v for v in versions if _is_same_model(v, version) and _is_held_against(v, before, versions)]
+    return bool(rightly) and not any(v.status is Status.APPROVED for v in rightly)
+
+
+def _is_same_model(version: ModelVersion, other: ModelVersion) -> bool:
+    return (version.training_week, version.content_hash) == (other.training_week, other.content_hash)
+
+
+def _is_held_against(version: ModelVersion, champion: ModelVersion | None, versions: Sequence[ModelVersion]) -> bool:
+    """Whether the gates compared a version with `champion`, or with no champion where that is None."""
+    number = version.held_against
+    if number is None or champion is None:
+        return number is None and champion is None
+    return any(v.version == number and _is_same_model(v, champion) for v in versions)
 
 
 def _recency(version: ModelVersion) -> tuple[str, int]:

@@ -18,11 +18,7 @@ from packaging_assets.domain.features import MISSING
 from packaging_assets.domain.gate_policy import GatePolicy
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
-
-    Values = npt.NDArray[np.str_] | npt.NDArray[np.object_]
-
 
 MAX_Z = 99.0
 """Beyond all doubt, where a difference is the same in every row; JSON has no infinity."""
@@ -37,7 +33,7 @@ def log_losses(y: Labels, scores: FloatArray) -> FloatArray:
     return -np.log(np.where(y == 1, probabilities, 1 - probabilities))
 
 
-def slice_rows(frame: pd.DataFrame, policy: GatePolicy) -> dict[str, Values]:
+def slice_rows(frame: pd.DataFrame, policy: GatePolicy) -> dict[str, pd.Categorical[Any]]:
     """Which slice of each dimension each row is in.
 
     Args:
@@ -45,26 +41,35 @@ def slice_rows(frame: pd.DataFrame, policy: GatePolicy) -> dict[str, Values]:
         policy: which columns, and into how many bands of equally many rows numbers are cut.
 
     Returns:
-        Dimension (the column's name) -> the slice's name for each row, shape (rows,).
+        Dimension (the column's name) -> the slice of each row, shape (rows,), named by its category.
     """
-    dimensions: dict[str, Values] = {name: frame[name].astype(object).to_numpy() for name in policy.slice_categories}
+    import pandas as pd
+
+    dimensions: dict[str, pd.Categorical[Any]] = {name: pd.Categorical(frame[name]) for name in policy.slice_categories}
     for name in policy.slice_bands:
         dimensions[name] = _bands(frame[name].to_numpy(np.float64), policy.slice_band_count)
     return dimensions
 
 
-def _bands(values: FloatArray, count: int) -> Values:
+def _bands(values: FloatArray, count: int) -> pd.Categorical[Any]:
+    import pandas as pd
+
     is_present = ~np.isnan(values)
-    if not is_present.any():
-        return np.full(len(values), MISSING)
-    edges = np.unique(np.quantile(values[is_present], np.linspace(0, 1, count + 1)[1:-1]))
+    edges = np.unique(np.quantile(values[is_present], np.linspace(0, 1, count + 1)[1:-1])) if is_present.any() else []
     texts = [f"{edge:.4g}" for edge in edges]
-    names = np.array([f"below {texts[0]}", *map("{} to {}".format, texts, texts[1:]), f"from {texts[-1]}"])
-    return np.where(is_present, names[np.searchsorted(edges, values, side="right").clip(max=len(edges))], MISSING)
+    # Texts of neighbouring edges may be equal, and names must differ: a band of no width keeps its number.
+    ends = [f"below {texts[0]}", *map("{} to {}".format, texts, texts[1:]), f"from {texts[-1]}"] if texts else []
+    names = [name if ends.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(ends)]
+    codes = np.where(is_present, np.searchsorted(edges, values, side="right"), len(names)).clip(max=len(names))
+    return pd.Categorical.from_codes(codes, categories=pd.Index([*names, MISSING], dtype=object))
 
 
 def compare_slices(
-    dimensions: Mapping[str, Values], y: Labels, candidate: FloatArray, champion: FloatArray, policy: GatePolicy
+    dimensions: Mapping[str, pd.Categorical[Any]],
+    y: Labels,
+    candidate: FloatArray,
+    champion: FloatArray,
+    policy: GatePolicy,
 ) -> dict[str, Any]:
     """Compare two models on every slice with enough rows of the rarer label.
 
@@ -98,19 +103,23 @@ def compare_slices(
 
 
 def _compare_dimension(
-    dimension: str, values: Values, y: Labels, losses: tuple[FloatArray, FloatArray], min_minority_rows: int
+    dimension: str,
+    values: pd.Categorical[Any],
+    y: Labels,
+    losses: tuple[FloatArray, FloatArray],
+    min_minority_rows: int,
 ) -> list[dict[str, Any]]:
-    names, which = np.unique(values.astype(str), return_inverse=True)
     difference = losses[0] - losses[1]
     sums = [
-        np.bincount(which, weights=weights, minlength=len(names))
+        np.bincount(values.codes, weights=weights, minlength=len(values.categories))
         for weights in (np.ones(len(y)), y, *losses, difference**2)
     ]
-    return [
+    slices = [
         {"dimension": dimension, "value": str(name), **_compare_slice(*map(float, figures))}
-        for name, *figures in zip(names, *sums, strict=True)
+        for name, *figures in zip(values.categories, *sums, strict=True)
         if figures[1] >= min_minority_rows
     ]
+    return sorted(slices, key=lambda row: row["value"])
 
 
 def _compare_slice(

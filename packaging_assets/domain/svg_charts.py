@@ -12,7 +12,7 @@ from html import escape
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 440, 290
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 44
 BAR_SHARE = 0.8
 """Of a group's width that its columns fill."""
 
@@ -119,7 +119,7 @@ def _frame(x: Axis, y: Axis) -> list[str]:
     parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>')
     parts.append(_text((LEFT + right) / 2, HEIGHT - 6, x.label, "middle"))
     parts.append(
-        f'<text transform="translate(12 {middle:.1f}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
+        f'<text transform="translate(13 {middle:.1f}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
     )
     return parts
 

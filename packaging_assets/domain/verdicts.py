@@ -73,6 +73,24 @@ def verdict_of(outcomes: Iterable[CheckOutcome]) -> Verdict:
     return Verdict(outcome=outcome, checks=checks, failures=failures, warnings=warnings)
 
 
+def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """One verdict of those of several models, by name, that made the same checks.
+
+    Of each check the worst outcome is taken (a failed ERROR, a failed WARN, else the one nearest its limit), and its
+    sentence begins with the model's name.
+    """
+    made = zip(*([(name, check) for check in verdict.checks] for name, verdict in verdicts.items()), strict=True)
+    return verdict_of(
+        check.model_copy(update={"sentence": f"{name}: {check.sentence}"})
+        for name, check in (max(checks, key=lambda named: _badness(named[1])) for checks in made)
+    )
+
+
+def _badness(check: CheckOutcome) -> tuple[int, float]:
+    rank = 0 if check.is_passed else 2 if check.severity == "ERROR" else 1
+    return rank, check.value / check.limit if check.value is not None and check.limit else 0.0
+
+
 def _check(gate: Gate, metrics: Mapping[str, Any], policy: GatePolicy) -> CheckOutcome:
     try:
         finding = gate.criterion(metrics, policy)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from packaging_assets.domain.alerts import Alert
 from packaging_assets.resources.alert_store import AlertStore, Claim
 from packaging_assets.resources.notifier import NotifierError, Route
 
@@ -24,13 +25,20 @@ class Round:
     sent: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     failed: dict[str, str] = field(default_factory=dict[str, str])
 
+    def add(self, other: "Round") -> None:
+        """Count what another round did as well."""
+        self.sent += other.sent
+        self.failed |= other.failed
+
 
 def backoff_seconds(attempts: int) -> float:
     """How long to leave a delivery alone after it failed: 30 s, 1 min, 2 min, ... and at most an hour."""
     return min(FIRST_BACKOFF_SECONDS * 2.0 ** min(attempts, 20), LONGEST_BACKOFF_SECONDS)
 
 
-def send(route: Route, claim: Claim, *, sleep: Callable[[float], None]) -> None:
+def send(
+    route: Route, alert: Alert, *, may_be_repeat: bool = False, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Send one alert, trying again after each of `PAUSES_SECONDS`.
 
     Raises:
@@ -38,12 +46,12 @@ def send(route: Route, claim: Claim, *, sleep: Callable[[float], None]) -> None:
     """
     for pause in PAUSES_SECONDS:
         try:
-            route.notifier.send(claim.alert, may_be_repeat=claim.was_interrupted)
+            route.notifier.send(alert, may_be_repeat=may_be_repeat)
         except NotifierError:
             sleep(pause)
         else:
             return
-    route.notifier.send(claim.alert, may_be_repeat=claim.was_interrupted)
+    route.notifier.send(alert, may_be_repeat=may_be_repeat)
 
 
 def deliver(
@@ -71,7 +79,7 @@ def deliver(
 
 def _error_of(route: Route, claim: Claim, sleep: Callable[[float], None]) -> str | None:
     try:
-        send(route, claim, sleep=sleep)
+        send(route, claim.alert, may_be_repeat=claim.was_interrupted, sleep=sleep)
     except NotifierError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever a notifier raises, the other routes get their alerts

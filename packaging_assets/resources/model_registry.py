@@ -15,6 +15,8 @@ class ModelRegistry(Protocol):
     def register(self, registration: Registration) -> ModelVersion:
         """Add a version with the status of its verdict, numbered 1, 2, ... within its model.
 
+        A model that a person has rejected waits for a person, whatever its verdict by another comparison.
+
         The same model, week and fingerprint again gives back the existing version, as it is now.
 
         Raises:
@@ -53,7 +55,8 @@ class ModelRegistry(Protocol):
 
         Raises:
             TransitionError: the rules do not allow it.
-            ConflictError: the status is no longer `expected_status` (where given).
+            ConflictError: the status is no longer `expected_status` (where given), and it was not this very decision
+                of the same actor that changed it.
             UnknownVersionError: there is no such version.
         """
         ...
@@ -64,17 +67,52 @@ class ModelRegistry(Protocol):
         """Reject a version, as `approve` approves it; the pinned version cannot be rejected before it is unpinned."""
         ...
 
-    def pin(self, model: str, version: int, *, actor: str, reason: str) -> ModelVersion:
+    def pin(
+        self, model: str, version: int, *, actor: str, reason: str, expected_decisions: int | None = None
+    ) -> ModelVersion:
         """Make an approved version the champion until it is unpinned; replaces an earlier pin.
 
         Raises:
             TransitionError: the version is not approved, or the decision is not a named person's with a reason.
+            ConflictError: there have been more decisions about the model than `expected_decisions` (where given).
             UnknownVersionError: there is no such version.
         """
         ...
 
-    def unpin(self, model: str, *, actor: str, reason: str) -> ModelVersion | None:
-        """Let the weeks decide again, and return the champion; nothing is recorded where nothing was pinned."""
+    def unpin(
+        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
+    ) -> ModelVersion | None:
+        """Let the weeks decide again, and return the champion; nothing is recorded where nothing was pinned.
+
+        Raises:
+            ConflictError: as for `pin`.
+        """
+        ...
+
+    def roll_back(self, model: str, version: int, *, actor: str, reason: str) -> ModelVersion | None:
+        """If `version` is the champion, pin the approved version that served before it; return the champion.
+
+        Where `version` is not the champion (any more), nothing changes and nothing is recorded.
+
+        Raises:
+            TransitionError: no approved version served before, or the decision is not a named person's with a reason.
+            UnknownVersionError: there is no such version.
+        """
+        ...
+
+    def undo(
+        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
+    ) -> ModelVersion | None:
+        """Restore what the last decision about a model changed, a status or a pin, and return the champion.
+
+        A decision is taken back once: where the last one was an undo, or there was none, nothing changes and nothing is
+        recorded. Versions registered since then stay.
+
+        Raises:
+            TransitionError: the decision is not a named person's with a reason.
+            ConflictError: as for `pin`.
+            UnknownVersionError: there is no such model.
+        """
         ...
 
     def pinned(self, model: str) -> Pin | None:

@@ -28,12 +28,18 @@ from packaging_assets.domain.registry import (
     TransitionError,
     UnknownVersionError,
     check_decision,
+    check_person,
     check_pin,
     check_retry,
     check_transition,
+    check_unseen,
     choose_champion,
     choose_champion_before,
-    status_of,
+    decisions_of,
+    pin_in_force,
+    served_before,
+    status_at_registration,
+    undoable,
 )
 from packaging_assets.resources.sqlite_registry_tables import (
     LAYOUT,
@@ -86,7 +92,7 @@ class SqliteModelRegistry:
                     check_retry(existing, registration.verdict)
                     return existing
             now = self._clock()
-            status = status_of(registration.verdict)
+            status, reason = status_at_registration(registration, before)
             version = ModelVersion(
                 **_given(registration),
                 version=1 + max((known.version for known in before), default=0),
@@ -96,7 +102,6 @@ class SqliteModelRegistry:
                 updated_at=now,
             )
             connection.execute(sa.insert(VERSIONS).values(to_row(version)))
-            reason = " ".join(registration.reasons) or f"The verdict is {registration.verdict!r}."
             decision = _Decision(Action.REGISTER, GATES_ACTOR, reason)
             return self._record(connection, decision, before, version, from_status=None)
 
@@ -143,7 +148,9 @@ class SqliteModelRegistry:
         decision = _Decision(Action.REJECT, actor, reason)
         return self._change_status(model, version, Status.REJECTED, decision, expected_status)
 
-    def pin(self, model: str, version: int, *, actor: str, reason: str) -> ModelVersion:
+    def pin(
+        self, model: str, version: int, *, actor: str, reason: str, expected_decisions: int | None = None
+    ) -> ModelVersion:
         """Make an approved version the champion until it is unpinned."""
         with self._writing() as connection:
             before = _versions(connection, model)
@@ -152,16 +159,14 @@ class SqliteModelRegistry:
             pin = _pin(connection, model)
             if pin is not None and pin.version == version:
                 return chosen
-            connection.execute(sa.delete(PINS).where(PINS.c.model == model))
-            connection.execute(
-                sa.insert(PINS).values(
-                    model=model, version=version, actor=actor, reason=reason, pinned_at=self._clock().isoformat()
-                )
-            )
+            check_unseen(decisions_of(_history(connection, model)), expected_decisions)
+            self._set_pin(connection, model, chosen, actor, reason)
             decision = _Decision(Action.PIN, actor, reason)
             return self._record(connection, decision, before, chosen, from_status=chosen.status)
 
-    def unpin(self, model: str, *, actor: str, reason: str) -> ModelVersion | None:
+    def unpin(
+        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
+    ) -> ModelVersion | None:
         """Let the weeks decide again, and return the champion."""
         check_decision(actor, reason)
         with self._writing() as connection:
@@ -170,10 +175,48 @@ class SqliteModelRegistry:
                 raise _unknown_model(connection, model)
             pin = _pin(connection, model)
             if pin is not None:
-                connection.execute(sa.delete(PINS).where(PINS.c.model == model))
+                check_unseen(decisions_of(_history(connection, model)), expected_decisions)
+                _write_pin(connection, model, None)
                 unpinned = self._pick(connection, before, model, pin.version)
                 decision = _Decision(Action.UNPIN, actor, reason)
                 self._record(connection, decision, before, unpinned, from_status=unpinned.status)
+            return _champion(_versions(connection, model))
+
+    def roll_back(self, model: str, version: int, *, actor: str, reason: str) -> ModelVersion | None:
+        """If `version` is the champion, pin the approved version that served before it; return the champion."""
+        check_person(Action.ROLL_BACK, actor, reason)
+        with self._writing() as connection:
+            before = _versions(connection, model)
+            found = self._pick(connection, before, model, version)
+            if not found.is_champion:
+                return _champion(before)
+            chosen = served_before(found, before, _history(connection, model))
+            self._set_pin(connection, model, chosen, actor, reason)
+            decision = _Decision(Action.ROLL_BACK, actor, reason)
+            return self._record(connection, decision, before, chosen, from_status=chosen.status)
+
+    def undo(
+        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
+    ) -> ModelVersion | None:
+        """Restore what the last decision about a model changed, and return the champion."""
+        check_person(Action.UNDO, actor, reason)
+        with self._writing() as connection:
+            before = _versions(connection, model)
+            if not before:
+                raise _unknown_model(connection, model)
+            history = _history(connection, model)
+            last = undoable(history)
+            if last is None:
+                return _champion(before)
+            check_unseen(decisions_of(history), expected_decisions)
+            found = self._pick(connection, before, model, last.version)
+            decision = _Decision(Action.UNDO, actor, reason)
+            restored = found
+            if last.from_status in (None, last.to_status):
+                _write_pin(connection, model, pin_in_force(history[: _position(history, last)]))
+            else:
+                restored = self._set_status(connection, found, last.from_status, actor)
+            self._record(connection, decision, before, restored, from_status=found.status)
             return _champion(_versions(connection, model))
 
     def pinned(self, model: str) -> Pin | None:
@@ -183,11 +226,8 @@ class SqliteModelRegistry:
 
     def history(self, model: str) -> list[Transition]:
         """Everything that was ever done to a model's versions, oldest first."""
-        query = sa.select(TRANSITIONS).where(TRANSITIONS.c.model == model).order_by(TRANSITIONS.c.number)
         with self._reading() as connection:
-            return (
-                [] if connection is None else [to_transition(dict(row)) for row in connection.execute(query).mappings()]
-            )
+            return [] if connection is None else _history(connection, model)
 
     def _change_status(
         self, model: str, version: int, status: Status, decision: _Decision, expected: Status | None
@@ -195,7 +235,8 @@ class SqliteModelRegistry:
         with self._writing() as connection:
             before = _versions(connection, model)
             found = self._pick(connection, before, model, version)
-            _check_expected(found, expected)
+            if (found.status, found.actor) != (status, decision.actor):
+                _check_expected(found, expected)
             check_transition(found.status, status, decision.actor, decision.reason)
             if found.status is status:
                 return found
@@ -205,11 +246,19 @@ class SqliteModelRegistry:
                     f"Version {version} of {model} is pinned by {pin.actor}: unpin it before rejecting it "
                     "(packaging models unpin)."
                 )
-            changed = replace(found, status=status, actor=decision.actor, updated_at=self._clock())
-            row = {name: to_row(changed)[name] for name in ("status", "actor", "updated_at")}
-            here = (VERSIONS.c.model == model) & (VERSIONS.c.version == version)
-            connection.execute(sa.update(VERSIONS).where(here).values(row))
+            changed = self._set_status(connection, found, status, decision.actor)
             return self._record(connection, decision, before, changed, from_status=found.status)
+
+    def _set_status(self, connection: sa.Connection, version: ModelVersion, status: Status, actor: str) -> ModelVersion:
+        changed = replace(version, status=status, actor=actor, updated_at=self._clock())
+        row = {name: to_row(changed)[name] for name in ("status", "actor", "updated_at")}
+        here = (VERSIONS.c.model == version.model) & (VERSIONS.c.version == version.version)
+        connection.execute(sa.update(VERSIONS).where(here).values(row))
+        return changed
+
+    def _set_pin(self, connection: sa.Connection, model: str, version: ModelVersion, actor: str, reason: str) -> None:
+        pin = Pin(model=model, version=version.version, actor=actor, reason=reason, pinned_at=self._clock())
+        _write_pin(connection, model, pin)
 
     def _record(
         self,
@@ -317,6 +366,23 @@ def _pin(connection: sa.Connection, model: str) -> Pin | None:
     if row is None:
         return None
     return to_pin(dict(row))
+
+
+def _write_pin(connection: sa.Connection, model: str, pin: Pin | None) -> None:
+    connection.execute(sa.delete(PINS).where(PINS.c.model == model))
+    if pin is not None:
+        row = {item.name: getattr(pin, item.name) for item in fields(pin)}
+        connection.execute(sa.insert(PINS).values({**row, "pinned_at": pin.pinned_at.isoformat()}))
+
+
+def _history(connection: sa.Connection, model: str) -> list[Transition]:
+    query = sa.select(TRANSITIONS).where(TRANSITIONS.c.model == model).order_by(TRANSITIONS.c.number)
+    return [to_transition(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _position(history: list[Transition], line: Transition) -> int:
+    """Where a line stands; of lines that are alike, the last."""
+    return max(number for number, other in enumerate(history) if other == line)
 
 
 def _unknown_model(connection: sa.Connection, model: str) -> UnknownVersionError:

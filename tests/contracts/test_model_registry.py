@@ -41,7 +41,7 @@ def registration(week=WEEKS[0], verdict="approve", *, model="mailer", fingerprin
             "verdict": verdict,
             "artifact_uri": f"{model}/model/{week}/{fingerprint}",
             "metrics_uri": f"{model}/metrics/{week}/{fingerprint}",
-            "content_hash": "c1",
+            "content_hash": f"c-{fingerprint}",
             "code_version": "0.1.0",
             "metrics": {"pr_auc": 0.5},
             **fields,

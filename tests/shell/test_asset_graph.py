@@ -12,6 +12,7 @@ MODEL_EDGES = {
     "{type}/split": {"features", "labels"},
     "{type}/model": {"{type}/split", "features"},
     "{type}/metrics": {"{type}/model", "{type}/split", "features", "labels"},
+    "{type}/model_card": {"{type}/metrics", "{type}/model", "{type}/split", "features", "labels"},
     "{type}/registered_model": {"{type}/metrics", "{type}/model"},
     "{type}/champion": {"{type}/registered_model"},
 }
@@ -58,6 +59,7 @@ JOBS = {
     "weekly_training": TRAINING | OUTCOMES,
     "daily_inference": {"daily/inventory", "daily/predictions", *DAILY_TABLES, *RECOMMENDATIONS},
     "monthly_inference": {"monthly/inventory", "monthly/predictions", *RECOMMENDATIONS},
+    "review_model": set(),
     **{f"train_{name}": {asset.format(type=name) for asset in CHAIN} for name in PACKAGE_TYPES},
 }
 PARTITIONS = {

@@ -2,24 +2,23 @@
 
 import base64
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from packaging_assets.artifacts.run_step import StepResult
 from packaging_assets.artifacts.step import Compute, Input
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.components.checks import check_results, check_specs, stored_verdict
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.domain.architectures import architecture_module
-from packaging_assets.domain.gates import CHECKS, CheckOutcome, Verdict
+from packaging_assets.domain.gates import CHECKS, Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.metrics import EvaluateParams, evaluate
 from packaging_assets.resources.model_registry import ModelRegistry
 
-SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 SHOWN_METRICS = ("validation_rows", "minority_rows", "minority_rate", "pr_auc", "log_loss", "roc_auc")
 
 
@@ -31,7 +30,7 @@ def metrics_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.
         key=key,
         partitions_def=weekly,
         deps=["labels", "features", [spec.package_type, "split"], [spec.package_type, "model"]],
-        check_specs=[dg.AssetCheckSpec(check.name, asset=key, description=check.description) for check in CHECKS],
+        check_specs=check_specs(key, CHECKS),
         kinds={"json"},
         group_name=spec.package_type,
         owners=spec.owners,
@@ -73,39 +72,10 @@ def metrics_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.
             return materialized(
                 result,
                 metadata=_metadata(read_json(folder / "metrics.json"), verdict, _plots(folder)),
-                check_results=_check_results(verdict, result),
+                check_results=check_results(verdict, result),
             )
 
     return package_metrics
-
-
-def stored_verdict(folder: Path) -> Verdict:
-    """The verdict in a metrics artifact: the one the checks were emitted from, and the one the registry is given."""
-    return Verdict.model_validate(read_json(folder / "verdict.json"))
-
-
-def _check_results(verdict: Verdict, result: StepResult) -> Sequence[dg.AssetCheckResult]:
-    return [
-        dg.AssetCheckResult(
-            check_name=check.name,
-            passed=check.is_passed,
-            severity=SEVERITIES[check.severity],
-            description=check.sentence,
-            metadata={**_figures(check), "fingerprint": result.artifact.fingerprint},
-        )
-        for check in verdict.checks
-    ]
-
-
-def _figures(check: CheckOutcome) -> dict[str, Any]:
-    figures = {
-        "value": check.value,
-        "limit": check.limit,
-        "standard_error": check.standard_error,
-        "rows": check.rows,
-        "remedy": check.remedy,
-    }
-    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def _metadata(metrics: Mapping[str, Any], verdict: Verdict, plots: Mapping[str, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.domain.architectures import architecture_module
 from packaging_assets.domain.models import TrainParams, train
 
-DESCRIPTION = """The trained model of one package type: its files, its features and the profile of what it was trained on.
+DESCRIPTION = """The trained model of one package type: its files, features and a profile of what it was trained on.
 
 One folder per week."""
 

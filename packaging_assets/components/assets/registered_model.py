@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import dagster as dg
 
 from packaging_assets.artifacts.store import Artifact, ArtifactStore
-from packaging_assets.components.assets.metrics import stored_verdict
+from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
 from packaging_assets.components.step_asset import MissingUpstreamError
 from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
-from packaging_assets.domain.registry import Registration
+from packaging_assets.domain.registry import Registration, weeks_to_judge_again
 from packaging_assets.resources.code_version import code_version
 from packaging_assets.resources.model_registry import ModelRegistry
 
@@ -37,7 +37,8 @@ def registered_model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinitio
     ) -> dg.MaterializeResult:
         """The week's model as a version in the registry, with the status that the gates' verdict gives it.
 
-        One version per week and set of inputs; registering the same again changes nothing.
+        One version per week and set of inputs; registering the same again changes nothing. Weeks that were judged
+        before an older one was backfilled are named, to be run again.
         """
         week = context.partition_key
         model = _current(artifact_store, f"{spec.package_type}/model", week)
@@ -70,6 +71,7 @@ def registered_model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinitio
                 "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in version.reasons) or "none"),
                 "fingerprint": version.fingerprint,
                 "artifact": version.artifact_uri,
+                "weeks_to_judge_again": weeks_to_judge_again(model_registry.versions(spec.package_type)),
             },
         )
 

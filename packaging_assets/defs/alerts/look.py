@@ -58,9 +58,15 @@ class Look:
         self._guarded("killed runs", self._settle_abandoned)
         self._ended(after, now)
         self._guarded("runs that have not started", self._unstarted)
-        self._data(after, now)
         self.store.record_look(RUNS_LOOK, now=now.timestamp())
-        return after, deliver(self.store, self.routes, now=self.clock.now, sleep=self.sleep)
+        outcome = self._deliver()
+        # Last, since a warehouse that is being written keeps a reader waiting for up to 40 s of a tick's 60.
+        if self._data(after, now):
+            outcome.add(self._deliver())
+        return after, outcome
+
+    def _deliver(self) -> Round:
+        return deliver(self.store, self.routes, now=self.clock.now, sleep=self.sleep)
 
     @property
     def _reader(self) -> RunReader:
@@ -107,11 +113,11 @@ class Look:
         for alert in alerts:
             self._keep(alert)
 
-    def _data(self, cursor: Cursor, now: dt.datetime) -> None:
-        """Look for late data now and then; being unable to is an alert only once it has lasted."""
+    def _data(self, cursor: Cursor, now: dt.datetime) -> bool:
+        """Look for late data now and then, and say whether it did; being unable to is an alert once it has lasted."""
         looked_at = self.store.last_look("data")
         if looked_at is not None and now.timestamp() < looked_at + DATA_EVERY.total_seconds():
-            return
+            return False
         self.store.record_look("data", now=now.timestamp())
         cursor.data_seen_at = cursor.data_seen_at or now
         try:
@@ -123,6 +129,7 @@ class Look:
         else:
             cursor.data_seen_at = now
             self._keep(alert)
+        return True
 
     def _guarded(self, what: str, look: Callable[[], None]) -> None:
         """Let a part of the look fail without the rest; it is told of once a day."""

@@ -61,7 +61,7 @@ class RunReader:
     def message(self, run: dg.DagsterRun, failures: Sequence[Failure]) -> Alert:
         """A message about a run."""
         return Alert(
-            subject=" ".join(part for part in (run.job_name, run_partition(run)) if part),
+            subject=" ".join(part for part in (_job_name(run), run_partition(run)) if part),
             failures=tuple(failures),
             run_url=f"{self.ui_url.rstrip('/')}/runs/{run.run_id}",
         )
@@ -182,6 +182,11 @@ def run_partition(run: dg.DagsterRun) -> str | None:
     if RANGE_START in run.tags:
         return f"{run.tags[RANGE_START]}..{run.tags.get(RANGE_END, '')}"
     return run.tags.get(PARTITION)
+
+
+def _job_name(run: dg.DagsterRun) -> str:
+    """Assets that somebody materializes by hand run in a job that Dagster makes up."""
+    return "ad-hoc run" if run.job_name.startswith("__") else run.job_name
 
 
 def root_cause(event: dg.DagsterEvent) -> str:

@@ -22,7 +22,7 @@ def daily_inference(context: dg.ComponentLoadContext) -> dg.Definitions:
     daily = daily_partitions(current_settings())
     return dg.Definitions(
         assets=[
-            inventory_asset("daily", daily, INVENTORY),
+            inventory_asset("daily", daily, INVENTORY, specs),
             predictions_asset("daily", daily, PREDICTIONS, specs),
         ]
     )

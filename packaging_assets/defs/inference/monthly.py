@@ -22,7 +22,7 @@ def monthly_inference(context: dg.ComponentLoadContext) -> dg.Definitions:
     monthly = monthly_partitions(current_settings())
     return dg.Definitions(
         assets=[
-            inventory_asset("monthly", monthly, INVENTORY),
+            inventory_asset("monthly", monthly, INVENTORY, specs),
             predictions_asset("monthly", monthly, PREDICTIONS, specs),
         ]
     )

@@ -189,12 +189,16 @@ def test_a_decision_that_came_too_late_is_told(run, home, monkeypatch):
             SqliteModelRegistry(home / "registry.db").reject(model, version, actor="bob", reason="drift")
             return found
 
-    monkeypatch.setattr("packaging_assets.cli.models._registry", lambda settings: Slow(settings.registry_path))
+    monkeypatch.setattr(
+        "packaging_assets.cli.models_options.open_registry", lambda settings: Slow(settings.registry_path)
+    )
     result = run("approve", "mailer", "2", "--reason", "fine", "--actor", "ada", code=1)
     assert "no longer PendingManualApproval: bob made it Rejected" in result.stderr
 
 
-@pytest.mark.parametrize("name", [None, "list", "show", "approve", "reject", "pin", "unpin"])
+@pytest.mark.parametrize(
+    "name", [None, "list", "show", "approve", "reject", "pin", "unpin", "roll-back", "undo", "review", "compare"]
+)
 def test_help_teaches_by_an_example(name):
     result = CliRunner().invoke(models, [*([name] if name else []), "--help"])
     assert result.exit_code == 0

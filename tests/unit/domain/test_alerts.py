@@ -78,13 +78,13 @@ def test_several_failures_of_a_run_are_one_message_in_exactly_these_words() -> N
         "- [error] bag, 2025-02-03: version 5 is rejected. Owner: team:packaging-science.\n"
         "  - a: b\n"
         "  model card: /home/bag.html\n"
-        "- [warning] sioc, 2025-02-03: version 5 is pending review. Owner: team:packaging-science.\n"
-        "- [error] box, 2025-02-03: version 5 is rejected. Owner: team:packaging-science.\n"
         "- [error] bag/metrics, 2025-02-03: density_is_stable: too high. (value 0.4666, limit 0.2055) "
         "Owner: team:packaging-science.\n"
         "  remedy: Look at the units.\n"
         "- [warning] bag/metrics, 2025-02-03: scores_are_calibrated: too high. (value 13,499) "
         "Owner: team:packaging-science.\n"
+        "- [error] box, 2025-02-03: version 5 is rejected. Owner: team:packaging-science.\n"
+        "- [warning] sioc, 2025-02-03: version 5 is pending review. Owner: team:packaging-science.\n"
         "Owner: team:packaging-data, team:packaging-science\n"
         "Run: http://ui/runs/r1\n"
         f"Alert: {message.key}"
@@ -117,6 +117,16 @@ def test_a_long_message_is_cut_and_says_by_how_much() -> None:
         f"- [error] bag/metrics, 2025-02-03: check_{number}: too high." for number in range(30)
     ]
     assert lines[30] == "- and 12 more: see the run"
+
+
+def test_what_is_cut_is_the_least_grave() -> None:
+    warnings = [check(f"check_{number}", severity="warning") for number in range(40)]
+    lines = alert(*warnings, check("density_is_stable", "box"), decision("sioc", "rejected")).lines
+    assert len([line for line in lines if line.startswith("- [warning]")]) == 28
+    assert [line for line in lines if line.startswith("- [error]")] == [
+        "- [error] box/metrics, 2025-02-03: density_is_stable: too high.",
+        "- [error] sioc, 2025-02-03: version 5 is rejected.",
+    ]
 
 
 def test_a_figure_that_could_not_be_computed_is_shown_as_such() -> None:

@@ -14,6 +14,7 @@ from packaging_assets.domain.features import FeatureSet
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, Verdict, judge
 from packaging_assets.domain.metrics import EvaluateParams, EvaluationError, evaluate
 from packaging_assets.domain.models import TrainParams, train
+from packaging_assets.domain.scored_rows import calibration
 
 ROWS = 3000
 WEEK = dt.date(2025, 2, 10)
@@ -364,11 +365,7 @@ def test_a_champion_trained_on_every_validation_row_leaves_nothing_to_judge_by(w
 
 
 def test_scores_of_zero_leave_calibration_unknown_and_so_unapproved():
-    from packaging_assets.domain.metrics import _calibration
-
-    calibration = _calibration(np.array([0, 1]), np.zeros(2))
-
-    assert calibration == {"expected": 0.0, "observed": 1, "ratio": None, "z": None}
+    assert calibration(np.array([0, 1]), np.zeros(2)) == {"expected": 0.0, "observed": 1, "ratio": None, "z": None}
 
 
 def test_parameters_have_defaults_and_refuse_what_they_do_not_know():

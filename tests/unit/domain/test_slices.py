@@ -23,8 +23,8 @@ def test_rows_are_sliced_by_value_and_by_bands_of_equally_many():
 
     slices = slice_rows(frame, GatePolicy.model_validate({"slice_band_count": 2}))
 
-    assert slices["category"].tolist() == ["a", "b"] * 4
-    assert slices["volume_l"].tolist() == ["below 3"] * 3 + ["from 3"] * 4 + [MISSING]
+    assert list(slices["category"]) == ["a", "b"] * 4
+    assert list(slices["volume_l"]) == ["below 3"] * 3 + ["from 3"] * 4 + [MISSING]
     assert set(slices["price_usd"]) == {MISSING}
 
 
@@ -36,13 +36,21 @@ def test_bands_in_the_middle_are_named_by_both_ends():
     assert list(dict.fromkeys(slices["price_usd"])) == ["below 1.75", "1.75 to 3.5", "3.5 to 5.25", "from 5.25"]
 
 
+def test_edges_that_read_alike_give_names_that_differ():
+    frame = pd.DataFrame({"price_usd": 1 + np.arange(80.0) / 1e6})
+
+    slices = slice_rows(frame, GatePolicy.model_validate({"slice_categories": (), "slice_bands": ("price_usd",)}))
+
+    assert list(dict.fromkeys(slices["price_usd"])) == ["below 1", "1 to 1 (1)", "1 to 1 (2)", "from 1"]
+
+
 def test_each_slices_figures_are_those_of_its_rows():
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 600)
     candidate, champion = rng.uniform(0.1, 0.9, (2, 600))
     values = np.repeat(["a", "b", "tiny"], [300, 290, 10])
 
-    compared = compare_slices({"category": values}, y, candidate, champion, DEFAULT_POLICY)
+    compared = compare_slices({"category": pd.Categorical(values)}, y, candidate, champion, DEFAULT_POLICY)
 
     rows = compared["rows"]
     assert [row["value"] for row in rows] == ["a", "b"]
@@ -64,7 +72,7 @@ def test_a_slice_that_got_much_worse_is_found_and_the_rest_is_not():
     values = np.repeat(["a", "b", "c", "d"], 1000)
     candidate = np.where(values == "b", rng.permutation(champion), champion)
 
-    rows = compare_slices({"category": values}, y, candidate, champion, DEFAULT_POLICY)["rows"]
+    rows = compare_slices({"category": pd.Categorical(values)}, y, candidate, champion, DEFAULT_POLICY)["rows"]
 
     assert [row["value"] for row in rows if row["is_worse"]] == ["b"]
 
@@ -73,9 +81,9 @@ def test_a_difference_that_is_everywhere_the_same_is_beyond_doubt():
     y = np.ones(50, int)
 
     for candidate, z, is_worse in ((0.4, 99.0, True), (0.6, -99.0, False), (0.5, 0.0, False)):
-        (row,) = compare_slices({"x": np.full(50, "a")}, y, np.full(50, candidate), np.full(50, 0.5), DEFAULT_POLICY)[
-            "rows"
-        ]
+        (row,) = compare_slices(
+            {"x": pd.Categorical(["a"] * 50)}, y, np.full(50, candidate), np.full(50, 0.5), DEFAULT_POLICY
+        )["rows"]
         assert (row["z"], row["is_worse"]) == (z, is_worse)
 
 

@@ -1,6 +1,9 @@
 """Alerts are kept once, delivered by route, and sent again only where nobody knows whether they arrived."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -223,3 +226,35 @@ def test_the_file_is_an_ordinary_one(store: AlertStore, tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "home" / "alerts.db")
     assert connection.execute("select route, attempts, sent_at from deliveries").fetchall() == [("r", 0, None)]
     connection.close()
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from alert_doubles import NOON, make_alert
+from packaging_assets.resources.alert_delivery import deliver
+from packaging_assets.resources.alert_store import AlertStore
+from packaging_assets.resources.log_notifier import LogNotifier
+from packaging_assets.resources.notifier import Route
+
+home = Path(sys.argv[1])
+log = LogNotifier(home / "alerts.log", clock=lambda: NOON, echo=lambda _: os._exit(9))
+store = AlertStore(home / "alerts.db")
+store.add(make_alert("a"), [Route("log", log)], now=NOON.timestamp())
+deliver(store, [Route("log", log)], now=lambda: NOON)
+"""
+
+
+def test_a_process_that_really_dies_after_sending_leaves_a_claim_and_one_line(
+    tmp_path: Path, clock: MovableClock
+) -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    died = subprocess.run([sys.executable, "-c", DYING, str(tmp_path)], env={"PYTHONPATH": path}, check=False)  # noqa: S603
+    assert died.returncode == 9
+    store, log = AlertStore(tmp_path / "alerts.db"), tmp_path / "alerts.log"
+    assert [(delivery.attempts, delivery.sent_at) for delivery in store.unsent()] == [(0, None)]
+    assert store.claim("log", now=NOW) is None
+    clock.advance(CLAIM_SECONDS)
+    route = Route("log", LogNotifier(log, clock=clock.now, echo=lambda _: None))
+    assert len(round_of(store, clock, route).sent) == 1
+    assert (len(log.read_text().splitlines()), store.unsent()) == (1, [])

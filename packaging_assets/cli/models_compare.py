@@ -1,0 +1,147 @@
+"""`packaging models compare`: two versions of a model side by side."""
+
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from packaging_assets.cli import models_options
+from packaging_assets.cli.models_options import example, find_version, told_in_one_sentence
+from packaging_assets.cli.models_output import console, print_json
+from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.domain.registry import ModelVersion
+from packaging_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from packaging_assets.domain.model_comparison import ComparedVersion, Difference, SharedScores
+
+
+@click.command(
+    epilog=example(
+        "packaging models compare mailer:5 mailer:champion",
+        "packaging models compare mailer:5 mailer:6 --html comparison.html",
+    )
+)
+@click.argument("first", metavar="MODEL:VERSION")
+@click.argument("second", metavar="MODEL:VERSION")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it as a page, with curves."
+)
+@json_option
+@home_option
+def compare(settings: Settings, first: str, second: str, html: Path | None, as_json: bool) -> None:
+    """Compare two versions of one model; VERSION is a number or "champion".
+
+    Figures stand side by side, each from its own week's evaluation. Where both versions have scored the same rows, and
+    neither was trained on them, the difference (second minus first) comes with its standard error.
+    """
+    from packaging_assets.artifacts.store import ArtifactError
+    from packaging_assets.domain.model_comparison import (
+        ComparisonError,
+        check_comparable,
+        comparison_page,
+        differences,
+        differences_in_making,
+        shared_scores,
+        side_by_side,
+    )
+
+    one, other = _versions(settings, (first, second))
+    try:
+        check_comparable(one, other)
+        with _folders(settings, (one, other)) as (left, right):
+            shared = shared_scores(left, right)
+            found = [] if shared is None else differences(shared)
+            making = differences_in_making(left.model, right.model)
+            if html is not None:
+                html.write_text(comparison_page(left, right), encoding="utf-8")
+    except (ComparisonError, ArtifactError) as error:
+        raise click.ClickException(str(error)) from None
+    rows = side_by_side(one, other)
+    if as_json:
+        print_json(_as_json(one, other, rows, shared, found, making))
+    else:
+        _print(one, other, rows, shared, found, making)
+        if html is not None:
+            click.echo(f"Written to {html}.")
+
+
+def _versions(settings: Settings, names: Sequence[str]) -> list[ModelVersion]:
+    with told_in_one_sentence():
+        registry = models_options.open_registry(settings)
+        found: list[ModelVersion] = []
+        for name in names:
+            model, colon, version = name.partition(":")
+            if not colon or not version:
+                raise click.BadParameter(
+                    f"{name!r} does not name a version: write model and version like mailer:6 or mailer:champion.",
+                    param_hint="MODEL:VERSION",
+                )
+            found.append(find_version(registry, model, version, settings))
+    return found
+
+
+@contextmanager
+def _folders(settings: Settings, versions: Sequence[ModelVersion]) -> Generator[list["ComparedVersion"]]:
+    from packaging_assets.artifacts.local_store import LocalArtifactStore
+    from packaging_assets.domain.model_comparison import ComparedVersion
+
+    store = LocalArtifactStore(settings.artifacts_path)
+    with ExitStack() as stack:
+
+        def open_folder(uri: str) -> Path:
+            return store.local_path(store.get(uri), stack.enter_context(store.scratch()))
+
+        yield [
+            ComparedVersion(version, open_folder(version.artifact_uri), open_folder(version.metrics_uri))
+            for version in versions
+        ]
+
+
+def _as_json(
+    first: ModelVersion,
+    second: ModelVersion,
+    rows: Sequence[tuple[str, str, str]],
+    shared: "SharedScores | None",
+    found: Sequence["Difference"],
+    making: Sequence[tuple[str, str, str]],
+) -> dict[str, Any]:
+    return {
+        "model": first.model,
+        "versions": [first.version, second.version],
+        "figures": {name: [one, other] for name, one, other in rows},
+        "shared_rows": 0 if shared is None else len(shared.y),
+        "shared_note": None if shared is None else shared.note,
+        "differences": [asdict(each) for each in found],
+        "made_differently": {name: [one, other] for name, one, other in making},
+    }
+
+
+def _print(
+    first: ModelVersion,
+    second: ModelVersion,
+    rows: Sequence[tuple[str, str, str]],
+    shared: "SharedScores | None",
+    found: Sequence["Difference"],
+    making: Sequence[tuple[str, str, str]],
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console()
+    table = Table()
+    for heading in (first.model, f"version {first.version}", f"version {second.version}"):
+        table.add_column(heading, justify="left" if heading == first.model else "right")
+    for row in [*rows, *making]:
+        table.add_row(*(Text(cell) for cell in row))
+    screen.print(table)
+    if shared is None:
+        screen.print(Text("They share no rows on which both were judged: there is no difference with an error."))
+        return
+    screen.print(Text(f"On {shared.note}"))
+    for each in found:
+        line = f"  {each.name}: {each.first:.4f} and {each.second:.4f}, difference {each.difference:+.4f}"
+        screen.print(Text(f"{line} (standard error {each.standard_error:.4f})"))

@@ -1,0 +1,83 @@
+"""What the commands of `packaging models` share: the registry, options, and how their errors reach the terminal."""
+
+import getpass
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from packaging_assets.domain.registry import ModelVersion, RegistryError, UnknownVersionError
+from packaging_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from packaging_assets.resources.model_registry import ModelRegistry
+
+CHAMPION = "champion"
+
+reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the record.")
+actor_option = click.option("--actor", metavar="NAME", default=None, help="Who decides [default: your login name].")
+version_argument = click.argument("version", type=click.IntRange(min=1))
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help; the backspace tells click to leave the lines as they are."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def open_registry(settings: Settings) -> "ModelRegistry":
+    """The home's registry."""
+    from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+
+    return SqliteModelRegistry(settings.registry_path)
+
+
+@contextmanager
+def told_in_one_sentence() -> Generator[None]:
+    """Turn what the registry refuses into a message on the terminal, with exit code 1."""
+    try:
+        yield
+    except RegistryError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def check_model(registry: "ModelRegistry", model: str, settings: Settings) -> None:
+    """Whether there is such a model.
+
+    Raises:
+        UnknownVersionError: there is none; the message names those there are.
+    """
+    known = registry.models()
+    if model not in known:
+        names = ", ".join(known) or "none so far (packaging demo trains some)"
+        raise UnknownVersionError(f"There is no model {model!r} in {settings.registry_path}; known models: {names}.")
+
+
+def find_version(registry: "ModelRegistry", model: str, version: str, settings: Settings) -> ModelVersion:
+    """A version by its number or as the champion.
+
+    Raises:
+        UnknownVersionError: there is no such version, or no champion.
+    """
+    if version.isdecimal():
+        return registry.get(model, int(version))
+    if version != CHAMPION:
+        raise click.BadParameter(f"{version!r} is neither a version's number nor {CHAMPION!r}.", param_hint="VERSION")
+    check_model(registry, model, settings)
+    champion = registry.champion(model)
+    if champion is None:
+        raise UnknownVersionError(
+            f"{model} has no champion, since none of its versions is approved: see packaging models list "
+            f"--model {model}, and approve one (packaging models approve)."
+        )
+    return champion
+
+
+def decider(actor: str | None) -> str:
+    """Who decides: the name given, else the login name."""
+    if actor is not None:
+        return actor
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        raise click.UsageError("Your login name is not known here: say who decides with --actor NAME.") from None

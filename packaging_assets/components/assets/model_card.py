@@ -1,0 +1,88 @@
+"""`<type>/model_card`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from packaging_assets.artifacts.step import Compute
+from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.components.checks import stored_verdict
+from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.domain.gates import Verdict
+from packaging_assets.domain.json_files import read_json
+from packaging_assets.domain.model_card import CARD, LineageEntry, ModelCardParams, key_figures, write_model_card
+from packaging_assets.resources.model_registry import ModelRegistry
+
+
+def model_card_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the asset for one model."""
+
+    @dg.asset(
+        key=[spec.package_type, "model_card"],
+        partitions_def=weekly,
+        deps=[
+            "labels",
+            "features",
+            [spec.package_type, "split"],
+            [spec.package_type, "model"],
+            [spec.package_type, "metrics"],
+        ],
+        kinds={"html"},
+        group_name=spec.package_type,
+        owners=spec.owners,
+        tags=TRAINING_TAG,
+    )
+    def model_card(
+        context: dg.AssetExecutionContext,
+        artifact_store: dg.ResourceParam[ArtifactStore],
+        compute: dg.ResourceParam[Compute],
+        model_registry: dg.ResourceParam[ModelRegistry],
+    ) -> dg.MaterializeResult:
+        """What a reviewer needs to know about the week's model, on one HTML page that stands alone.
+
+        One page per week's model and verdict, whatever the verdict.
+        """
+        runner = StepRunner(context, artifact_store, compute)
+        inputs = {
+            "candidate": runner.upstream(f"{spec.package_type}/model"),
+            "metrics": runner.upstream(f"{spec.package_type}/metrics"),
+            "split": runner.upstream(f"{spec.package_type}/split"),
+            "labels": runner.upstream("labels"),
+            "features": runner.upstream("features"),
+        }
+        with artifact_store.scratch() as scratch:
+            folder = artifact_store.local_path(inputs["metrics"].artifact, scratch)
+            metrics, verdict = read_json(folder / "metrics.json"), stored_verdict(folder)
+        if metrics["champion"] is not None:
+            champion = model_registry.get(spec.package_type, metrics["champion"]["version"])
+            inputs["champion"] = ArtifactInput(artifact_store, artifact_store.get(champion.artifact_uri))
+        params = ModelCardParams(
+            package_type=spec.package_type,
+            week=dt.date.fromisoformat(context.partition_key),
+            fingerprint=inputs["metrics"].artifact.fingerprint,
+            code_version=inputs["candidate"].artifact.provenance.get("code_version", ""),
+            density_feature=spec.gates.density_feature,
+            lineage=tuple(_lineage(name, source) for name, source in inputs.items()),
+        )
+        result = runner.run(write_model_card, inputs=inputs, params=params)
+        essentials = _essentials(metrics, verdict)
+        return materialized(result, metadata={"card": f"{result.artifact.uri}/{CARD}", **essentials})
+
+    return model_card
+
+
+def _lineage(name: str, source: ArtifactInput) -> LineageEntry:
+    return LineageEntry(name=name, uri=source.artifact.uri, content_hash=source.artifact.content_hash)
+
+
+def _essentials(metrics: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
+    rows = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in key_figures(metrics))
+    reasons = [*verdict.failures, *verdict.warnings]
+    return {
+        "verdict": verdict.outcome,
+        "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons) or "none: every gate passed"),
+        "key_figures": dg.MetadataValue.md(f"| figure | value | |\n|---|---|---|\n{rows}"),
+    }

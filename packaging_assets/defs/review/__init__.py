@@ -1,0 +1,1 @@
+"""The decisions that people take about model versions, from the Dagster UI."""

@@ -1,0 +1,142 @@
+"""Checks on predictions before they are loaded: are the scores like those the champions were judged by?
+
+Only products that fit a package type count: the champions were judged on such products alone. Memory does not grow
+with the number of predictions.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions while it is imported, where pyright cannot see them.
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
+
+from packaging_assets.domain.drift_gates import SCORE_GATE
+from packaging_assets.domain.features import FIT_COLUMNS, PackageType
+from packaging_assets.domain.gate_findings import Finding, Metrics, is_null, number
+from packaging_assets.domain.gate_policy import GatePolicy
+from packaging_assets.domain.json_files import write_json
+from packaging_assets.domain.parquet_files import list_parts, read_parquet
+from packaging_assets.domain.performance_estimation import ScoreCounts
+from packaging_assets.domain.score_profiles import score_bins, score_index
+from packaging_assets.domain.verdicts import CheckDefinition, Gate, combine, judge_by
+
+ESTIMATE_ERROR = 0.014
+ESTIMATE_ROWS = 2_000
+"""Standard deviation of an estimated PR-AUC over samples of so many rows; it falls with the root of their number."""
+
+
+def estimated_pr_auc_is_as_validated(metrics: Metrics, policy: GatePolicy) -> Finding:
+    """PR-AUC expected from calibrated scores, before any of these products is tested."""
+    rows = int(number(metrics, "estimate", "rows"))
+    if is_null(metrics, "estimate", "pr_auc"):
+        return Finding(None, f"{rows:,} products fit: no PR-AUC can be estimated from them.", rows=rows)
+    estimate, reference = number(metrics, "estimate", "pr_auc"), number(metrics, "estimate", "reference_pr_auc")
+    reference_error = number(metrics, "estimate", "reference_standard_error")
+    error = math.sqrt(reference_error**2 + ESTIMATE_ERROR**2 * ESTIMATE_ROWS / max(rows, 1))
+    limit = -max(policy.estimate_drop, policy.estimate_z * error)
+    change = estimate - reference
+    return Finding(
+        "WARN" if change < limit else None,
+        f"PR-AUC is estimated at {estimate:.4f} from the scores of {rows:,} products and was {reference:.4f} in "
+        f"validation by the same estimate: {change:+.4f} (standard error {error:.4f}), limit {limit:+.4f}.",
+        value=change,
+        limit=limit,
+        standard_error=error,
+        rows=rows,
+    )
+
+
+_GATES = (
+    SCORE_GATE,
+    Gate(
+        estimated_pr_auc_is_as_validated,
+        "WARN",
+        "The PR-AUC to be expected from the scores is that of the validation rows.",
+        "These products are harder to tell apart: have some of them tested, and train on the results.",
+    ),
+)
+
+PREDICTION_CHECKS: tuple[CheckDefinition, ...] = tuple(gate.definition for gate in _GATES)
+"""Every check on predictions."""
+
+
+class ScoredModel(BaseModel):
+    """A champion whose predictions are checked, and how it was judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    package_type: PackageType
+    policy: GatePolicy
+    score_profile: dict[str, Any] | None = Field(description="From the version's metrics; none if it keeps none.")
+    pr_auc_standard_error: float = Field(ge=0)
+
+
+class CheckPredictionsParams(BaseModel):
+    """By whose validation predictions are judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[ScoredModel, ...] = Field(min_length=1)
+
+
+def check_predictions(inputs: Mapping[str, Path], params: CheckPredictionsParams, output: Path) -> None:
+    """Compare each champion's scores with those of its validation rows, and estimate its PR-AUC.
+
+    Args:
+        inputs: `inventory`: the Parquet parts that were scored, with the `fits_*`; `predictions`: as `predict` wrote
+            them, one part per part of the inventory.
+        params: the champions.
+        output: gets scores.json (per package type the figures) and verdict.json (`Verdict`; of each check the worst
+            outcome over the models, whose sentence names the model).
+    """
+    counts = {model.package_type: _Counts(model) for model in params.models}
+    parts = zip(list_parts(inputs["inventory"]), list_parts(inputs["predictions"]), strict=True)
+    for inventory, predictions in parts:
+        fits = read_parquet(inventory, [FIT_COLUMNS[package_type] for package_type in counts])
+        scores = read_parquet(predictions, ("package_type", "score"))
+        for package_type, counted in counts.items():
+            of_type = scores.filter(pc.equal(scores["package_type"], package_type))["score"].to_numpy()
+            counted.add(of_type[fits[FIT_COLUMNS[package_type]].fill_null(fill_value=False).to_numpy()])
+    figures = {package_type: counted.figures() for package_type, counted in counts.items()}
+    verdicts = {
+        model.package_type: judge_by(_GATES, figures[model.package_type], model.policy) for model in params.models
+    }
+    write_json(output / "scores.json", figures)
+    write_json(output / "verdict.json", combine(verdicts).model_dump(mode="json"))
+
+
+class _Counts:
+    """Counts of one model's scores."""
+
+    def __init__(self, model: ScoredModel) -> None:
+        self._model = model
+        self._scores = ScoreCounts()
+        self._bins = np.zeros(len(model.score_profile["shares"]) if model.score_profile else 0)
+
+    def add(self, scores: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+        self._scores.add(scores)
+        if self._model.score_profile:
+            self._bins += score_bins(self._model.score_profile, scores)
+
+    def figures(self) -> dict[str, Any]:
+        profile, rows = self._model.score_profile, self._scores.rows
+        if profile is None:
+            return {
+                "scores": {"psi": None, "rows": rows, "reference_rows": None},
+                "estimate": {"pr_auc": None, "rows": rows},
+            }
+        return {
+            "scores": {"psi": score_index(profile, self._bins), "rows": rows, "reference_rows": int(profile["rows"])},
+            "estimate": {
+                "pr_auc": self._scores.expected_pr_auc(profile["calibration"], profile["minority_label"]),
+                "rows": rows,
+                "reference_pr_auc": profile["estimated_pr_auc"],
+                "reference_standard_error": self._model.pr_auc_standard_error,
+            },
+        }

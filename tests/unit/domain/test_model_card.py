@@ -1,0 +1,252 @@
+"""The card says what the metrics say, stands alone, and is the same bytes for the same inputs."""
+
+import datetime as dt
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from packaging_assets.domain.features import FeatureSet
+from packaging_assets.domain.gates import GatePolicy
+from packaging_assets.domain.metrics import EvaluateParams, evaluate
+from packaging_assets.domain.model_card import (
+    LineageEntry,
+    ModelCardParams,
+    sum_numbered,
+    weekly_label_rates,
+    write_model_card,
+)
+from packaging_assets.domain.models import TrainParams, train
+from packaging_assets.domain.splits import SplitParams, split
+
+ROWS = 2400
+WEEK = dt.date(2025, 2, 10)
+FEATURES = FeatureSet(numeric=("weight_kg", "density_kg_per_l"), categorical=("brand",))
+FINGERPRINT = "ab" * 32
+LEARNER = {"iterations": 30, "learning_rate": 0.2, "rsm": 1, "l2_leaf_reg": 3, "thread_count": 1}
+
+
+class Page(HTMLParser):
+    """What a page shows and what it refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.feed(text)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.open.append(tag)
+        self.references += [str(value) for name, value in attrs if name in {"src", "href", "srcset", "action"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+def make_week(folder: Path, *, seed: int = 1, density_factor: float = 1.0) -> dict[str, Path]:
+    """A trained and judged first model with everything it was made from."""
+    inputs = {name: folder / name for name in ("labels", "features", "split", "candidate", "metrics")}
+    for path in inputs.values():
+        path.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    weight, brand = rng.normal(size=ROWS), rng.integers(0, 5, ROWS)
+    label = (1.6 * weight + 0.6 * (brand - 2) + rng.logistic(size=ROWS)) > 1.8
+    ids = [f"p{row:05d}" for row in range(ROWS)]
+    first = [dt.datetime.fromisoformat("2025-01-06") + dt.timedelta(days=row % 35) for row in range(ROWS)]
+    density = np.exp(rng.normal(size=ROWS)) * np.where(np.arange(ROWS) % 10 < 3, density_factor, 1)
+    labels = {
+        "product_id": ids,
+        "package_type": ["box"] * ROWS,
+        "label": label.astype(np.int8),
+        "weight": np.ones(ROWS),
+        "is_random_test": np.ones(ROWS, dtype=bool),
+        "source": ["test"] * ROWS,
+        "first_evidence_at": pa.array(first, pa.timestamp("us")),
+        "last_evidence_at": pa.array(first, pa.timestamp("us")),
+    }
+    pq.write_table(pa.table(labels), inputs["labels"] / "labels.parquet")
+    weeks = [WEEK - dt.timedelta(weeks=back) for back in range(5)]
+    volume = pa.table({"package_type": ["box"] * 5, "week": weeks, "evidence_rows": [200, 200, 210, 190, 205]})
+    pq.write_table(volume, inputs["labels"] / "volume.parquet")
+    features = {
+        "product_id": ids,
+        "weight_kg": weight,
+        "density_kg_per_l": density,
+        "brand": [f"<i>brand</i> {number}" for number in brand],
+        "fits_box": np.ones(ROWS, dtype=bool),
+    }
+    pq.write_table(pa.table(features), inputs["features"] / "part-00000.parquet")
+    split(inputs, SplitParams(package_type="box", validation_fraction=0.4), inputs["split"])
+    train(
+        inputs,
+        TrainParams(package_type="box", features=FEATURES, seed=1, parameters=LEARNER),
+        inputs["candidate"],
+    )
+    return inputs
+
+
+def judge(inputs: dict[str, Path], champion_version: int | None = None) -> dict[str, Any]:
+    params = EvaluateParams(
+        package_type="box",
+        week=WEEK,
+        features=FEATURES,
+        policy=GatePolicy.model_validate(
+            {
+                "min_minority_rows": 50,
+                "slice_min_minority_rows": 10,
+                "slice_bands": ("weight_kg",),
+                "slice_categories": ("brand",),
+            }
+        ),
+        champion_version=champion_version,
+    )
+    evaluate(inputs, params, inputs["metrics"])
+    return json.loads((inputs["metrics"] / "metrics.json").read_text())
+
+
+def card(inputs: dict[str, Path], output: Path, **changes: Any) -> str:
+    output.mkdir()
+    params = {
+        "package_type": "box",
+        "week": WEEK,
+        "fingerprint": FINGERPRINT,
+        "code_version": "0.1.0+0123456789ab",
+        "density_feature": "density_kg_per_l",
+        "lineage": (LineageEntry(name="labels", uri="labels/2025-02-10/f", content_hash="cd" * 32),),
+        **changes,
+    }
+    write_model_card(inputs, ModelCardParams(**params), output)
+    assert [path.name for path in output.iterdir()] == ["card.html"]
+    return (output / "card.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path], dict[str, Any]]:
+    inputs = make_week(tmp_path_factory.mktemp("first"))
+    return inputs, judge(inputs)
+
+
+@pytest.fixture(scope="module")
+def second(
+    tmp_path_factory: pytest.TempPathFactory, first: tuple[dict[str, Path], dict[str, Any]]
+) -> tuple[dict[str, Path], dict[str, Any]]:
+    """Another week's model, with a density in wrong units for three products in ten."""
+    inputs = make_week(tmp_path_factory.mktemp("second"), seed=2, density_factor=2.54**3)
+    inputs |= {"champion": first[0]["candidate"], "champion_metrics": first[0]["metrics"]}
+    return inputs, judge(inputs, champion_version=3)
+
+
+def test_the_first_models_card_shows_its_figures_and_says_that_there_was_no_champion(first, tmp_path: Path):
+    inputs, metrics = first
+    page = Page(card(inputs, tmp_path / "out"))
+
+    assert "box, week of 2025-02-10" in page.text
+    assert f"{metrics['pr_auc']:.4f}" in page.text
+    assert f"{metrics['validation_rows']:,} rows that neither model was trained on" in page.text
+    assert "There was no champion to compare with" in page.text
+    assert FINGERPRINT in page.text
+    assert "0.1.0+0123456789ab" in page.text
+    assert "labels/2025-02-10/f" in page.text
+    assert "2025-02-10 to 2025-02-17 (exclusive, UTC)" in page.text
+    assert "from 2025-01-06 to 2025-02-09" in page.text
+    assert page.tags.count("svg") == 4  # two curves, label rate, volume
+
+
+def test_a_rejected_models_card_shows_every_check_the_drift_and_the_slices(second, tmp_path: Path):
+    inputs, metrics = second
+    verdict = json.loads((inputs["metrics"] / "verdict.json").read_text())
+    page = Page(card(inputs, tmp_path / "out"))
+
+    assert verdict["outcome"] == "reject"
+    assert "rejected by the gates" in page.text
+    for check in verdict["checks"]:
+        assert check["name"] in page.text
+        assert check["sentence"] in page.text
+        assert (f"What to do: {check['remedy']}" in page.text) >= (not check["is_passed"])
+    assert f"{metrics['champion']['difference']:+.4f}" in page.text
+    assert "champion, version 3" in page.text
+    assert f"{metrics['drift']['psi']['density_kg_per_l']:.3f}" in page.text
+    for row in metrics["slices"]["rows"]:
+        assert f"{row['dimension']}: {row['value']}" in page.text
+    assert page.tags.count("svg") == 6  # two distributions more
+
+
+def test_the_density_is_drawn_over_the_rows_that_its_index_is_computed_on(second, tmp_path: Path):
+    inputs, metrics = second
+    text = card(inputs, tmp_path / "out")
+
+    chart = next(part for part in text.split("<svg") if 'aria-label="Distribution of density_kg_per_l"' in part)
+    heights = {
+        style: np.array([float(height) for height in re.findall(rf'class="bar s{style}"[^>]*height="([^"]+)"', chart)])
+        for style in (0, 1)
+    }
+    now, then = (heights[style] / heights[style].sum() for style in (0, 1))
+    index = ((now - then) * np.log(now / then)).sum()
+    assert len(now) == len(then) == 10
+    assert index == pytest.approx(metrics["drift"]["psi"]["density_kg_per_l"], rel=0.05)
+
+
+def test_the_page_stands_alone_and_runs_nothing(second, tmp_path: Path):
+    text = card(second[0], tmp_path / "out")
+    page = Page(text)
+
+    assert page.references == []
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert len(text) < 100_000
+    assert "@media print" in text
+    assert 'name="viewport" content="width=device-width, initial-scale=1"' in text
+
+
+def test_what_the_data_say_is_shown_and_never_markup(second, tmp_path: Path):
+    text = card(second[0], tmp_path / "out", code_version="<b>1</b>")
+
+    assert "<i>brand" not in text
+    assert "&lt;i&gt;brand&lt;/i&gt; 0" in text
+    assert "<b>1</b>" not in text
+
+
+def test_the_same_inputs_give_the_same_bytes(second, tmp_path: Path):
+    assert card(second[0], tmp_path / "a") == card(second[0], tmp_path / "b")
+
+
+def test_a_code_version_that_was_not_kept_is_said_so(first, tmp_path: Path):
+    assert "<dt>code version</dt><dd><code>not kept</code></dd>" in card(first[0], tmp_path / "out", code_version="")
+
+
+def test_label_rates_are_those_of_tested_products_by_the_week_of_their_first_evidence():
+    times = [dt.datetime.fromisoformat(f"2025-01-{day}") for day in ("06", "12", "13", "07")]
+    labels = pa.table(
+        {
+            "label": pa.array([1, 0, 1, 0], pa.int8()),
+            "source": ["test", "test", "test", "feedback"],
+            "first_evidence_at": pa.array(times, pa.timestamp("us")),
+        }
+    )
+    assert weekly_label_rates(labels) == [(dt.date(2025, 1, 6), 2, 0.5), (dt.date(2025, 1, 13), 1, 1.0)]
+
+
+def test_the_importance_of_an_embedding_is_one_sum_and_of_short_series_is_not():
+    long = {f"image_embedding_{number:02d}": 0.5 for number in range(10)}
+    assert sum_numbered({**long, "side_1": 2.0, "side_2": 1.0, "weight_kg": 4.0}) == {
+        "image_embedding (10 columns)": 5.0,
+        "side_1": 2.0,
+        "side_2": 1.0,
+        "weight_kg": 4.0,
+    }

@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from packaging_assets.domain.gate_policy import DEFAULT_POLICY
+from packaging_assets.domain.prediction_checks import (
+    PREDICTION_CHECKS,
+    CheckPredictionsParams,
+    ScoredModel,
+    check_predictions,
+)
+from packaging_assets.domain.score_profiles import describe_scores
+from packaging_assets.domain.verdicts import Verdict
+
+TYPES = ("mailer", "box")
+
+
+def beta(rows: int, seed: int, a: float = 1.0, b: float = 2.0) -> np.ndarray:
+    return np.random.default_rng(seed).beta(a, b, rows)
+
+
+def profile(seed: int = 1, rows: int = 4000) -> dict[str, Any]:
+    scores = beta(rows, seed)
+    return describe_scores((np.random.default_rng(seed + 1).random(rows) < scores).astype(int), scores, 1)
+
+
+def run(folder: Path, mailer: np.ndarray, box: np.ndarray, fits: np.ndarray | None = None, **changes: Any) -> Verdict:
+    rows = len(mailer)
+    for name in ("inventory", "predictions", "out"):
+        (folder / name).mkdir()
+    fits = np.ones(rows, dtype=bool) if fits is None else fits
+    inventory = pa.table({"product_id": [f"p{row:05d}" for row in range(rows)], "fits_mailer": fits, "fits_box": fits})
+    predictions = pa.table({"package_type": list(TYPES) * rows, "score": np.column_stack([mailer, box]).ravel()})
+    for number, start in enumerate(range(0, max(rows, 1), 1500)):
+        name = f"part-{number:05d}.parquet"
+        pq.write_table(inventory.slice(start, 1500), folder / "inventory" / name)
+        pq.write_table(predictions.slice(2 * start, 3000), folder / "predictions" / name)
+    fields = {"policy": DEFAULT_POLICY, "score_profile": profile(), "pr_auc_standard_error": 0.01, **changes}
+    params = CheckPredictionsParams(models=tuple(ScoredModel(package_type=name, **fields) for name in TYPES))
+    check_predictions(
+        {"inventory": folder / "inventory", "predictions": folder / "predictions"}, params, folder / "out"
+    )
+    return Verdict.model_validate_json((folder / "out" / "verdict.json").read_text())
+
+
+def failed(verdict: Verdict) -> dict[str, str]:
+    return {outcome.name: outcome.severity for outcome in verdict.checks if not outcome.is_passed}
+
+
+def test_scores_like_those_of_validation_pass(tmp_path: Path):
+    verdict = run(tmp_path, beta(4000, 11), beta(4000, 12))
+
+    assert failed(verdict) == {}
+    assert [outcome.name for outcome in verdict.checks] == [definition.name for definition in PREDICTION_CHECKS]
+    figures = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert figures["mailer"]["scores"]["rows"] == figures["box"]["estimate"]["rows"] == 4000
+
+
+@pytest.mark.parametrize("rows", [0, 1, 40, 300])
+def test_quiet_days_raise_no_alarm(tmp_path: Path, rows: int):
+    for seed in range(10):
+        (tmp_path / str(seed)).mkdir()
+        assert failed(run(tmp_path / str(seed), beta(rows, seed), beta(rows, seed + 50))) == {}
+
+
+def test_one_models_changed_scores_are_an_error_that_names_it(tmp_path: Path):
+    verdict = run(tmp_path, beta(4000, 11), beta(4000, 12, 2.0, 2.0))
+
+    assert failed(verdict)["scores_are_distributed_as_before"] == "ERROR"
+    assert verdict.failures[0].startswith("scores_are_distributed_as_before: box: The champion's scores have a")
+
+
+def test_products_that_do_not_fit_do_not_count(tmp_path: Path):
+    fits = np.arange(8000) < 4000
+    scores = np.where(fits, beta(8000, 11), 0.999)
+
+    assert failed(run(tmp_path, scores, scores, fits)) == {}
+
+
+def test_scores_that_tell_less_apart_are_a_warning(tmp_path: Path):
+    unsure = beta(4000, 11, 10.0, 20.0)
+
+    verdict = run(tmp_path, unsure, unsure)
+
+    assert failed(verdict)["estimated_pr_auc_is_as_validated"] == "WARN"
+    outcome = verdict.checks[1]
+    assert outcome.value is not None
+    assert outcome.limit is not None
+    assert outcome.value < outcome.limit < 0
+
+
+def test_a_version_without_a_profile_of_its_scores_is_a_warning(tmp_path: Path):
+    verdict = run(tmp_path, beta(100, 1), beta(100, 2), score_profile=None)
+
+    assert failed(verdict) == {"scores_are_distributed_as_before": "WARN"}

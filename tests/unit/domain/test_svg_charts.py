@@ -1,0 +1,58 @@
+import datetime as dt
+import itertools
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packaging_assets.domain.model_card_charts import WeekRate, bar_rows, label_rate_chart
+from packaging_assets.domain.svg_charts import Axis, Line, column_chart, line_chart, nice_axis, unit_axis
+
+
+def test_a_line_runs_from_corner_to_corner_of_its_frame():
+    svg = line_chart("A & B", unit_axis("x"), unit_axis("y <1>"), [Line([(0, 0), (1, 1)], 0, has_dots=True)])
+    root = ET.fromstring(svg)  # noqa: S314 - our own text
+    assert root.get("aria-label") == "A & B"
+    assert root.find("./g[@class='s0']/path").get("d") == "M58.0 246.0L428.0 10.0"
+    assert len(root.findall("./g[@class='s0']/circle")) == 2
+    assert [text.text for text in root.iter("text")][-1] == "y <1>"
+
+
+def test_columns_stand_on_the_axis_beside_each_other():
+    svg = column_chart("columns", "bins", ["5"], Axis("share", 0, 1, ()), [[0.5, 1.0], [0.25, 0.0]])
+    rectangles = re.findall(r'class="bar s(\d)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', svg)
+    assert [(style, y, height) for style, _, y, _, height in rectangles] == [
+        ("0", "128.0", "118.0"),
+        ("0", "10.0", "236.0"),
+        ("1", "187.0", "59.0"),
+        ("1", "246.0", "0.0"),
+    ]
+    ends = sorted((float(x), float(x) + float(width)) for _, x, _, width, _ in rectangles)
+    assert all(end <= start + 0.11 for (_, end), (start, _) in itertools.pairwise(ends))
+
+
+@given(st.floats(1e-6, 1e12))
+def test_a_nice_axis_reaches_over_the_highest_value_but_not_far(highest):
+    axis = nice_axis("rows", highest)
+    assert highest <= axis.high * (1 + 1e-9)
+    assert axis.high <= 2.5 * highest or axis.high <= 5e-6
+    assert len(axis.ticks) in {5, 6}
+
+
+def test_bars_are_shares_of_the_longest_or_of_the_limit():
+    rows = bar_rows({"a": 0.5, "b": 0.1}, limit=0.25)
+    assert [(row["share"], row["limit_share"], row["is_over"]) for row in rows] == [
+        ("100.0", "50.0", True),
+        ("20.0", "50.0", False),
+    ]
+    assert bar_rows({}) == []
+    assert bar_rows({"a": 0.0})[0]["share"] == "0.0"
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+def test_the_interval_of_a_weeks_label_rate_stays_within_0_and_1(rate):
+    svg = label_rate_chart([WeekRate(dt.date(2025, 1, 6), 4, rate)], None).svg
+    low, high = (float(value) for value in re.search(r'class="whisker" d="M[\d.]+ ([\d.]+)V([\d.]+)"', svg).groups())
+    assert 10.0 <= high < low <= 246.0
