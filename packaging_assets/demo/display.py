@@ -30,7 +30,7 @@ def _models(report: Mapping[str, Any]) -> Table:
     table = _table("Models")
     for heading in ("week", "type"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("rows", "minority", "PR-AUC", "of Bayes", "version"):
+    for heading in ("rows", "minority", "PR-AUC", "Bayes", "version"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("verdict", ""):
         table.add_column(heading, no_wrap=True)
