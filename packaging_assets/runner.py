@@ -32,12 +32,19 @@ PARTITION_KEYS = {
 }
 
 
-class JobFailedError(Exception):
-    """A step of a job failed; the message names job, partition, step and cause, `causes` the errors' class names."""
+class StepFailure(NamedTuple):
+    """A failed step: its error's class, and what to tell people."""
 
-    def __init__(self, message: str, causes: Sequence[str]) -> None:
+    error: str
+    sentence: str
+
+
+class JobFailedError(Exception):
+    """Steps of a job failed; the message names job, partition, steps, causes and run."""
+
+    def __init__(self, message: str, failures: Sequence["StepFailure"]) -> None:
         super().__init__(message)
-        self.causes = tuple(causes)
+        self.failures = tuple(failures)
 
 
 class UnknownPartitionError(Exception):
@@ -104,9 +111,7 @@ class JobRunner:
         if not result.success:
             failures = [_failure(event) for event in result.all_events if event.is_step_failure]
             what = "; ".join(failure.sentence for failure in failures) or "see its log in the UI"
-            raise JobFailedError(
-                f"{job} for {partition} failed: {what} (run {run_id})", [failure.error for failure in failures]
-            )
+            raise JobFailedError(f"{job} for {partition} failed: {what} (run {run_id})", failures)
         return JobRun(job, partition, run_id, time.perf_counter() - started, _cache(result))
 
     @contextmanager
@@ -142,22 +147,15 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
     return listen
 
 
-class _Failure(NamedTuple):
-    """A failed step: its error's class, and what to tell people."""
-
-    error: str
-    sentence: str
-
-
-def _failure(event: dg.DagsterEvent) -> _Failure:
+def _failure(event: dg.DagsterEvent) -> StepFailure:
     error: Any = getattr(event.event_specific_data, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
     if error is None:
-        return _Failure("", f"{event.step_key}: {event.message or 'no message'}")
+        return StepFailure("", f"{event.step_key}: {event.message or 'no message'}")
     # Dagster puts the exception's module and class before its message, which says all that the reader needs.
     what = error.message.strip().splitlines()[0].partition(": ")[2] or error.message.strip()
-    return _Failure(error.cls_name or "", f"{str(event.step_key).replace('__', '/')}: {what}")
+    return StepFailure(error.cls_name or "", f"{str(event.step_key).replace('__', '/')}: {what}")
 
 
 def _cache(result: dg.ExecuteInProcessResult) -> dict[str, str]:

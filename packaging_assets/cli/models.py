@@ -9,7 +9,7 @@ from packaging_assets.cli.models_options import check_model, example, find_versi
 from packaging_assets.cli.models_output import print_json, print_table, print_version, transition_json, version_json
 from packaging_assets.cli.models_review import review
 from packaging_assets.cli.options import home_option, json_option
-from packaging_assets.domain.registry import Status
+from packaging_assets.domain.registry import Status, decisions_of
 from packaging_assets.settings import Settings
 
 
@@ -68,8 +68,12 @@ def show(settings: Settings, model: str, version: str, as_json: bool) -> None:
     with told_in_one_sentence():
         registry = models_options.open_registry(settings)
         found = find_version(registry, model, version, settings)
-        history = [line for line in registry.history(model) if line.version == found.version]
+        everything = registry.history(model)
+    history = [line for line in everything if line.version == found.version]
+    decisions = len(decisions_of(everything))
     if as_json:
-        print_json({**version_json(found), "history": [transition_json(line) for line in history]})
+        lines = [transition_json(line) for line in history]
+        print_json({**version_json(found), "history": lines, "decisions_about_model": decisions})
     else:
         print_version(found, history)
+        click.echo(f"Decisions about {model} so far: {decisions}.")

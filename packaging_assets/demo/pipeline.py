@@ -166,9 +166,9 @@ def _predict(run: DemoRun, runner: JobRunner, progress: Progress, *, job: str, p
         try:
             run.inference.append(runner.run(job, first=partition.isoformat(), on_step=progress.detail))
         except JobFailedError as error:
-            if error.causes != (FailedCheckError.__name__,):
+            if [failure.error for failure in error.failures] != [FailedCheckError.__name__]:
                 raise
-            run.refusals.append(Refusal(job, partition.isoformat(), champions, str(error)))
+            run.refusals.append(Refusal(job, partition.isoformat(), champions, error.failures[0].sentence))
 
 
 def _is_predicted(runner: JobRunner, job: str, partition: dt.date) -> bool:

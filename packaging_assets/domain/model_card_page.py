@@ -59,7 +59,7 @@ font-size:13px}
 .track i{position:absolute;left:0;top:0;bottom:0;border-radius:2px;background:var(--first)}
 .track i.over{background:var(--bad)}
 .track b{position:absolute;top:-3px;bottom:-3px;border-left:2px solid var(--ink)}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0;font-size:14px}
+dl{display:grid;grid-template-columns:fit-content(42%) 1fr;gap:4px 16px;margin:0;font-size:14px}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 details{margin-top:10px}summary{cursor:pointer;color:var(--first)}
 @media(max-width:640px){

@@ -228,6 +228,82 @@ def test_a_pin_holds_until_it_is_taken_off(registry):
     assert registry.reject("mailer", 1, **BY_ADA).status is Status.REJECTED
 
 
+def test_rolling_back_pins_the_version_that_served_before_and_only_once(registry):
+    for week in WEEKS:
+        registry.register(registration(week))
+    registry.reject("mailer", 2, **BY_ADA)
+    assert registry.roll_back("mailer", 3, **BY_ADA).version == 1  # version 2 served before, and is rejected now
+    assert (registry.pinned("mailer").version, registry.get("mailer", 3).status) == (1, Status.APPROVED)
+    line = registry.history("mailer")[-1]
+    assert (line.action, line.version, line.from_champion, line.to_champion) == (Action.ROLL_BACK, 1, 3, 1)
+    assert registry.roll_back("mailer", 3, actor="bob", reason="me too").version == 1
+    assert len(registry.history("mailer")) == 5
+    registry.unpin("mailer", **BY_ADA)
+    registry.reject("mailer", 3, **BY_ADA)
+    with pytest.raises(TransitionError, match="No approved version of mailer served before version 1"):
+        registry.roll_back("mailer", 1, **BY_ADA)
+
+
+def test_undo_restores_a_status_once(registry):
+    registry.register(registration(WEEKS[0]))
+    registry.register(registration(WEEKS[1], "pending"))
+    registry.approve("mailer", 2, **BY_ADA)
+    registry.register(registration(WEEKS[2], "reject"))  # what comes in between stays
+    assert registry.undo("mailer", actor="bob", reason="wrong version").version == 1
+    assert [v.status for v in registry.versions("mailer")] == [Status.APPROVED, Status.PENDING, Status.REJECTED]
+    line = registry.history("mailer")[-1]
+    assert (line.action, line.version, line.actor, line.reason) == (Action.UNDO, 2, "bob", "wrong version")
+    assert (line.from_status, line.to_status) == (Status.APPROVED, Status.PENDING)
+    assert (line.from_champion, line.to_champion) == (2, 1)
+    assert registry.undo("mailer", actor="bob", reason="again").version == 1
+    assert len(registry.history("mailer")) == 5
+
+
+def test_undo_restores_the_pin_that_was_there(registry):
+    for week in WEEKS:
+        registry.register(registration(week))
+    registry.pin("mailer", 1, **BY_ADA)
+    registry.pin("mailer", 2, actor="bob", reason="two is better")
+    assert registry.undo("mailer", actor="cyd", reason="it is not").version == 1
+    assert (registry.pinned("mailer").actor, registry.pinned("mailer").reason) == ("ada", "checked by hand")
+    registry.unpin("mailer", **BY_ADA)
+    assert registry.undo("mailer", actor="cyd", reason="not yet").version == 1
+    assert registry.pinned("mailer").version == 1
+
+
+def test_there_is_nothing_to_undo_before_the_first_decision_and_the_platform_undoes_nothing(registry):
+    registry.register(registration())
+    assert registry.undo("mailer", **BY_ADA).version == 1
+    assert len(registry.history("mailer")) == 1
+    for decide in (registry.undo, lambda model, **why: registry.roll_back(model, 1, **why)):
+        with pytest.raises(TransitionError, match="'schedule' cannot"):
+            decide("mailer", actor="schedule", reason="x")
+
+
+def test_whoever_pins_or_undoes_what_they_have_not_seen_is_told(registry):
+    for week in WEEKS[:2]:
+        registry.register(registration(week))
+    registry.pin("mailer", 1, **BY_ADA, expected_decisions=0)
+    late = {"actor": "bob", "reason": "mine", "expected_decisions": 0}
+    for decide in (
+        lambda: registry.pin("mailer", 2, **late),
+        lambda: registry.unpin("mailer", **late),
+        lambda: registry.undo("mailer", **late),
+    ):
+        with pytest.raises(ConflictError, match=r"ada decided first: pin of mailer version 1 at 2025-02-03 09:"):
+            decide()
+    assert registry.pinned("mailer").actor == "ada"
+    assert len(registry.history("mailer")) == 3
+
+
+def test_the_same_persons_same_decision_sent_twice_is_one(registry):
+    registry.register(registration(verdict="pending"))
+    for _ in range(2):
+        approved = registry.approve("mailer", 1, **BY_ADA, expected_status=Status.PENDING)
+    assert approved.status is Status.APPROVED
+    assert len(registry.history("mailer")) == 2
+
+
 def test_only_an_approved_version_can_be_pinned(registry):
     registry.register(registration(verdict="pending"))
     with pytest.raises(TransitionError, match="only an Approved version can be pinned"):

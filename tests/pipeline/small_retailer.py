@@ -24,7 +24,16 @@ PRODUCTS = 3000
 WEEKS = ("2025-01-06", "2025-01-13", "2025-01-20")
 LAST_DAY = "2025-01-26"
 MONTH = "2025-01-01"
-OPTIONS = ("--products", str(PRODUCTS), "--weeks", str(len(WEEKS)), "--seed", "7", "--incident", "cm_to_inch@3:0.3")
+OPTIONS = (
+    "--products",
+    str(PRODUCTS),
+    "--weeks",
+    str(len(WEEKS)),
+    "--seed",
+    "7",
+    "--incident",
+    "label_rate_shift@3:0.3",
+)
 PACKAGING = str(Path(sys.executable).parent / "packaging")
 
 

@@ -30,7 +30,7 @@ def test_the_report_has_the_documented_keys(report: dict[str, Any]) -> None:
     assert set(report) >= {"models", "inference", "recommendations", "incidents", "seconds"}
     assert set(report["inference"]) >= {"daily_rows", "monthly_rows", "inventory_rows", "models_used"}
     assert all(set(model) >= MODEL_KEYS for model in report["models"])
-    assert report["incidents"] == [{"kind": "cm_to_inch", "week": 3, "share": 0.3}]
+    assert report["incidents"] == [{"kind": "label_rate_shift", "week": 3, "share": 0.3}]
     assert report["refused_deliveries"] == []
     assert {"total", "training", "ingest"} <= set(report["seconds"])
 
@@ -57,7 +57,7 @@ def test_too_few_rows_to_decide_are_left_to_a_person(report: dict[str, Any]) -> 
 def test_the_incidents_week_is_rejected_and_the_earlier_champion_serves(report: dict[str, Any]) -> None:
     third = [model for model in report["models"] if model["week"] == WEEKS[2]]
     assert {(model["verdict"], model["status"]) for model in third} == {("reject", "Rejected")}
-    assert all(any(reason.startswith("density_is_stable") for reason in model["reasons"]) for model in third)
+    assert all(any(reason.startswith("label_volume_is_usual") for reason in model["reasons"]) for model in third)
     champions = {model["package_type"]: model["week"] for model in report["models"] if model["is_champion"]}
     assert champions == dict.fromkeys(PACKAGE_TYPES, WEEKS[0])
     assert report["inference"]["models_used"] == dict.fromkeys(PACKAGE_TYPES, 1)

@@ -21,7 +21,7 @@ DG = Path(sys.executable).parent / "dg"
 
 
 def run_dg(settings: Settings, *arguments: str, project: Path = PROJECT_ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "NO_COLOR": "1"}
+    environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "NO_COLOR": "1", "VIRTUAL_ENV": sys.prefix}
     return subprocess.run(  # noqa: S603 - a fixed command
         [str(DG), *arguments],
         cwd=project,

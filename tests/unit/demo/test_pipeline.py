@@ -1,17 +1,19 @@
 """What the demo does in which order; the jobs themselves are another suite's."""
 
+import datetime as dt
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 
 from packaging_assets.demo import pipeline
-from packaging_assets.demo.pipeline import DemoError, DemoRun, run_demo, units_of_work
+from packaging_assets.demo.pipeline import DemoError, DemoRun, Refusal, months_to_score, run_demo, units_of_work
 from packaging_assets.home import prepare_home
 from packaging_assets.resources.environment import warehouse_for
-from packaging_assets.runner import JobRun
+from packaging_assets.runner import JobFailedError, JobRun, StepFailure
 from packaging_assets.settings import Settings, load_settings
 from packaging_assets.simulator import Incident, RetailerConfig
 
@@ -34,9 +36,12 @@ class RecordingRunner:
 
     instance: dg.DagsterInstance
     asked: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+    fails: dict[str, str] = field(default_factory=dict[str, str])
 
     def run(self, job: str, *, first: str, last: str | None = None, on_step: object) -> JobRun:  # noqa: ARG002
         self.asked.append((job, first, last) if last else (job, first))
+        if job in self.fails:
+            raise JobFailedError(f"{job} failed", [StepFailure(self.fails[job], f"{job}/predictions: too dense")])
         if job == "daily":
             self.instance.report_runless_asset_event(dg.AssetMaterialization(["daily", "predictions"], partition=first))
         return JobRun(job, first, "run", 0.0, {})
@@ -51,7 +56,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> RecordingRunner:
         return runner
 
     monkeypatch.setattr(pipeline.JobRunner, "for_home", for_home)
-    monkeypatch.setattr(pipeline, "model_registry_for", lambda _: Registry("version 1"))
+    monkeypatch.setattr(pipeline, "model_registry_for", lambda _: Registry(SimpleNamespace(version=1)))
     return runner
 
 
@@ -59,12 +64,12 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> RecordingRunner:
 class Registry:
     """Has one model."""
 
-    serving: str | None
+    serving: SimpleNamespace | None
 
     def models(self) -> list[str]:
         return ["bag"]
 
-    def champion(self, _: str) -> str | None:
+    def champion(self, _: str) -> SimpleNamespace | None:
         return self.serving
 
 
@@ -102,6 +107,38 @@ def test_progress_has_as_many_units_as_it_says(tmp_path: Path, runner: Recording
     config = RetailerConfig.model_validate(SMALL)
     run_demo(tmp_path, config, progress)
     assert len(progress.units) == units_of_work(config) == 11
+
+
+def test_products_that_have_drifted_are_not_scored_and_the_demo_goes_on(
+    tmp_path: Path, runner: RecordingRunner
+) -> None:
+    runner.fails["daily"] = "FailedCheckError"
+    run = demo(tmp_path)
+    refusals = [
+        Refusal("daily", day, {"bag": 1}, "daily/predictions: too dense") for day in ("2025-01-12", "2025-01-19")
+    ]
+    assert run.refusals == refusals
+    assert runner.asked[-1] == ("monthly", "2025-01-01")
+
+
+def test_any_other_failure_ends_the_demo(tmp_path: Path, runner: RecordingRunner) -> None:
+    runner.fails["daily"] = "WarehouseError"
+    with pytest.raises(JobFailedError, match="daily failed"):
+        demo(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("monday", "months"),
+    [
+        ("2025-01-20", []),
+        ("2025-01-27", ["2025-01-01"]),
+        ("2025-02-03", []),
+        ("2025-02-10", ["2025-02-01"]),
+    ],
+)
+def test_a_month_is_scored_when_it_ends_and_the_last_at_the_end(monday: str, months: list[str]) -> None:
+    found = months_to_score(dt.date.fromisoformat(monday), last_day=dt.date(2025, 2, 16))
+    assert [month.isoformat() for month in found] == months
 
 
 def test_the_home_knows_its_partitions(tmp_path: Path, runner: RecordingRunner) -> None:

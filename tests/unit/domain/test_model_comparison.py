@@ -1,0 +1,172 @@
+"""Two versions side by side: on which rows, and by how much they differ."""
+
+import datetime as dt
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import average_precision_score, log_loss
+
+from packaging_assets.domain.model_comparison import (
+    ComparedVersion,
+    ComparisonError,
+    check_comparable,
+    comparison_page,
+    differences,
+    differences_in_making,
+    shared_scores,
+    side_by_side,
+)
+from packaging_assets.domain.registry import ModelVersion, Status
+
+NOON = dt.datetime(2025, 2, 3, 12, tzinfo=dt.UTC)
+ROWS = 400
+
+
+def scores(seed: int, y: np.ndarray, noise: float) -> np.ndarray:
+    return np.clip(0.3 + 0.4 * (y - 0.3) + np.random.default_rng(seed).normal(0, noise, len(y)), 0.001, 0.999)
+
+
+def compared(
+    folder: Path, number: int, week: str, *, ids: range, champion: int | None = None, minority: int = 1, model="mailer"
+) -> ComparedVersion:
+    place = folder / str(number)
+    (place / "model").mkdir(parents=True)
+    y = (np.arange(ROWS * 2) % 10 < 3).astype(np.int8)[list(ids)]
+    table = {
+        "product_id": [f"p{row:04d}" for row in ids],
+        "label": pa.array(y, pa.int8()),
+        "candidate_score": scores(number, y, 0.1 * number),
+        "champion_score": scores(9, y, 0.5) if champion else pa.nulls(len(y), pa.float64()),
+    }
+    pq.write_table(pa.table(table), place / "scores.parquet")
+    description = {
+        "architecture": "catboost",
+        "seed": 1,
+        "minority_label": minority,
+        "parameters": {"depth": 6} if number == 1 else {},
+        "features": {"numeric": ["a", "b"][:number], "categorical": ["c"]},
+    }
+    (place / "model" / "model.json").write_text(json.dumps(description))
+    version = ModelVersion(
+        model=model,
+        package_type=model,
+        training_week=week,
+        fingerprint=f"f{number}",
+        verdict="approve",
+        artifact_uri="a",
+        metrics_uri="m",
+        content_hash=f"c{number}",
+        code_version="1",
+        metrics={
+            "pr_auc": 0.5 + number / 100,
+            "minority_label": minority,
+            "validation_rows": 1234,
+            "champion": champion and {"version": champion, "difference": 0.01},
+        },
+        version=number,
+        status=Status.APPROVED,
+        actor="gates",
+        created_at=NOON,
+        updated_at=NOON,
+    )
+    return ComparedVersion(version, place / "model", place)
+
+
+def test_a_challenger_and_its_champion_are_compared_on_the_challengers_rows_in_either_order(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS), champion=1)
+    table = pq.read_table(second.metrics / "scores.parquet")
+
+    shared = shared_scores(first, second)
+    assert shared is not None
+    np.testing.assert_array_equal(shared.first, table["champion_score"].to_numpy())
+    np.testing.assert_array_equal(shared.second, table["candidate_score"].to_numpy())
+    assert "scored by both in the evaluation of version 2, whose champion version 1 was" in shared.note
+    turned = shared_scores(second, first)
+    assert turned is not None
+    np.testing.assert_array_equal(turned.first, shared.second)
+
+
+def test_others_are_compared_on_the_rows_that_judged_both(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(100, 100 + ROWS))
+    shared = shared_scores(first, second)
+    assert shared is not None
+    assert len(shared.y) == 300
+    mine = pq.read_table(first.metrics / "scores.parquet")["candidate_score"].to_numpy()[100:]
+    theirs = pq.read_table(second.metrics / "scores.parquet")["candidate_score"].to_numpy()[:300]
+    np.testing.assert_array_equal(shared.first, mine)
+    np.testing.assert_array_equal(shared.second, theirs)
+
+    average, loss = differences(shared)
+    assert average.first == pytest.approx(average_precision_score(shared.y, mine))
+    assert average.difference == pytest.approx(average_precision_score(shared.y, theirs) - average.first)
+    assert average.standard_error > 0
+    assert loss.difference == pytest.approx(log_loss(shared.y, theirs) - log_loss(shared.y, mine))
+    gap = -np.log(np.where(shared.y == 1, theirs, 1 - theirs)) + np.log(np.where(shared.y == 1, mine, 1 - mine))
+    assert loss.standard_error == pytest.approx(gap.std(ddof=1) / math.sqrt(300))
+
+
+def test_scores_are_turned_toward_the_rarer_label(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS), minority=0)
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS), minority=0)
+    shared = shared_scores(first, second)
+    assert shared is not None
+    assert shared.y.sum() == ROWS * 0.7
+    stored = pq.read_table(first.metrics / "scores.parquet")["candidate_score"].to_numpy()
+    np.testing.assert_allclose(shared.first, 1 - stored)
+
+
+@pytest.mark.parametrize("ids", [range(ROWS, 2 * ROWS), range(ROWS - 1, 2 * ROWS)])
+def test_without_shared_rows_of_both_labels_there_is_no_difference(tmp_path: Path, ids: range):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=ids)
+    assert shared_scores(first, second) is None
+    assert "On the same rows" not in comparison_page(first, second)
+
+
+def test_figures_stand_side_by_side_and_those_that_neither_has_are_left_out(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS), champion=1)
+    rows = {name: (one, other) for name, one, other in side_by_side(first.version, second.version)}
+    assert rows["PR-AUC"] == ("0.5100", "0.5200")
+    assert rows["validation rows"] == ("1,234", "1,234")
+    assert rows["champion it was held against"] == ("-", "1")
+    assert "log loss" not in rows
+
+
+def test_what_was_made_differently_is_named(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS))
+    assert differences_in_making(first.model, second.model) == [
+        ("depth", "6", "default"),
+        ("only its numeric features", "", "b"),
+    ]
+    assert differences_in_making(first.model, first.model) == []
+
+
+def test_the_page_shows_the_difference_and_the_curves(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS), champion=1)
+    text = comparison_page(first, second)
+    shared = shared_scores(first, second)
+    assert shared is not None
+    assert "mailer: versions 1 and 2" in text
+    assert f"{differences(shared)[0].difference:+.4f}" in text
+    assert text.count("<svg") == 2
+    assert text == comparison_page(first, second)
+
+
+def test_versions_that_cannot_be_compared_are_refused(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS)).version
+    other = compared(tmp_path, 3, "2025-01-06", ids=range(ROWS), model="bag").version
+    with pytest.raises(ComparisonError, match="mailer:1 and bag:3 are of different models"):
+        check_comparable(first, other)
+    with pytest.raises(ComparisonError, match="mailer:1 was named twice"):
+        check_comparable(first, first)
+    check_comparable(first, compared(tmp_path, 2, "2025-01-13", ids=range(ROWS)).version)
