@@ -8,7 +8,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "Simulate a retailer and run the whole job, from raw tables to recommendations."),
     "ingest": ("ingest:ingest", "Validate deliveries of raw data and append them to the warehouse."),
     "run": ("run:run", "Run the weekly, daily or monthly job for a partition, through Dagster."),
-    "models": ("models:models", "List, show, approve, reject, pin and unpin model versions."),
+    "models": ("models:models", "List, show, compare, review, approve, reject, pin and roll back model versions."),
     "alerts": ("alerts:alerts", "List alerts that were sent, and try out the routes by which they are sent."),
     "gates": ("gates:gates", "Find out how often the gates are wrong, on simulated weeks."),
     "simulate": ("simulate:simulate", "Write a synthetic retailer's deliveries to files."),

@@ -269,6 +269,10 @@ def test_undo_restores_the_pin_that_was_there(registry):
     registry.unpin("mailer", **BY_ADA)
     assert registry.undo("mailer", actor="cyd", reason="not yet").version == 1
     assert registry.pinned("mailer").version == 1
+    registry.unpin("mailer", **BY_ADA)
+    registry.pin("mailer", 2, **BY_ADA)
+    assert registry.undo("mailer", actor="cyd", reason="nobody was pinned").version == 3
+    assert registry.pinned("mailer") is None
 
 
 def test_there_is_nothing_to_undo_before_the_first_decision_and_the_platform_undoes_nothing(registry):
