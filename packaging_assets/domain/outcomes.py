@@ -23,6 +23,7 @@ from packaging_assets.domain.features import PackageType
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.outcome_plots import LivePoint, plot_live_calibration, plot_live_pr_auc
 from packaging_assets.domain.parquet_files import list_parts, read_parquet
+from packaging_assets.domain.scored_rows import calibration, toward
 
 OUTCOME_COLUMNS = (
     "product_id",
@@ -150,7 +151,7 @@ def measure_live(inputs: Mapping[str, Path], params: LiveParams, output: Path) -
     points: list[LivePoint] = []
     for model in params.models:
         rows, described = _judging_rows(table, model)
-        labels, scores = _toward(model.minority_label, rows)
+        labels, scores = _seen_from_rarer_label(model.minority_label, rows)
         measured = {**described, **_measure(labels, scores, model)}
         metrics.append(measured)
         if 0 < measured["minority_rows"] < measured["rows"]:
@@ -202,10 +203,9 @@ def _judging_rows(table: pa.Table, model: ServedModel) -> tuple[pa.Table, dict[s
     }
 
 
-def _toward(minority_label: int, rows: pa.Table) -> tuple[Labels, FloatArray]:
+def _seen_from_rarer_label(minority_label: int, rows: pa.Table) -> tuple[Labels, FloatArray]:
     """Labels and scores as seen from the rarer label, shape (rows,) each."""
-    labels, scores = rows["label"].to_numpy().astype(np.int64), rows["score"].to_numpy()
-    return (labels, scores) if minority_label == 1 else (1 - labels, 1 - scores)
+    return toward(minority_label, rows["label"].to_numpy().astype(np.int64), rows["score"].to_numpy())
 
 
 def _measure(labels: Labels, scores: FloatArray, model: ServedModel) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _measure(labels: Labels, scores: FloatArray, model: ServedModel) -> dict[str
         "validation_pr_auc": model.pr_auc,
         "difference": None,
         "standard_error": None,
-        "calibration": _calibration(observed, scores),
+        "calibration": calibration(labels, scores),
     }
     if observed:
         pr_auc, error = average_precision(labels, scores), average_precision_error(labels, scores)
@@ -229,16 +229,6 @@ def _measure(labels: Labels, scores: FloatArray, model: ServedModel) -> dict[str
             "standard_error": math.hypot(error, model.pr_auc_standard_error),
         }
     return measured
-
-
-def _calibration(observed: int, scores: FloatArray) -> dict[str, float | None]:
-    expected, spread = float(scores.sum()), math.sqrt(float((scores * (1 - scores)).sum()))
-    return {
-        "observed": observed,
-        "expected": expected,
-        "ratio": observed / expected if expected > 0 else None,
-        "z": (observed - expected) / spread if spread > 0 else None,
-    }
 
 
 def _point(model: ServedModel, measured: Metrics, labels: Labels, scores: FloatArray) -> LivePoint:
