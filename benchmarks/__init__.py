@@ -1,0 +1,1 @@
+"""Measurements of the platform against floors. `benchmarks/run.py` takes them."""
