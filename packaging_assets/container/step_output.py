@@ -1,0 +1,50 @@
+"""What a step wrote, listed in a file beside it that is written last: without it an output is not whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from packaging_assets.artifacts.content import describe_files
+from packaging_assets.artifacts.store import FileEntry
+
+LISTING = "step_output.json"
+
+
+class OutputError(RuntimeError):
+    """What a step wrote did not arrive whole; the message names the file."""
+
+
+def list_output(folder: Path) -> None:
+    """Write the listing of all files of `folder` into it.
+
+    Raises:
+        OutputError: the step itself wrote a file of the listing's name.
+    """
+    files = describe_files(folder)
+    if LISTING in files:
+        raise OutputError(f"The step wrote a file called {LISTING}, which the container writes: choose another name.")
+    listing = {name: asdict(entry) for name, entry in files.items()}
+    (folder / LISTING).write_text(json.dumps(listing, sort_keys=True, indent=2) + "\n", encoding="utf-8")
+
+
+def read_listing(text: str) -> Mapping[str, FileEntry]:
+    """The files that a listing names."""
+    return {name: FileEntry(**entry) for name, entry in json.loads(text).items()}
+
+
+def check_output(folder: Path) -> None:
+    """Compare the files of `folder` with the listing in it, and remove the listing.
+
+    Raises:
+        OutputError: the listing is missing, or a file is, or is another, or is one too many.
+    """
+    path = folder / LISTING
+    if not path.is_file():
+        raise OutputError(f"The job's output has no {LISTING}, so its step did not finish.")
+    listed = read_listing(path.read_text(encoding="utf-8"))
+    path.unlink()
+    found = describe_files(folder)
+    differing = sorted(name for name in {*listed, *found} if listed.get(name) != found.get(name))
+    if differing:
+        raise OutputError(f"{differing[0]} of the job's output is not the file that its step wrote.")

@@ -1,0 +1,105 @@
+"""What goes wrong with SageMaker, by kind: what to try again, after how long, and what to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from packaging_assets.resources.backoff import Backoff
+
+ErrorKind = Literal["throttling", "service", "capacity"]
+"""throttling: too many calls. service: AWS failed, or did not answer. capacity: no machines, or an account's limit."""
+
+THROTTLING_CODES = frozenset(
+    {"ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+)
+CAPACITY_CODES = frozenset({"ResourceLimitExceeded", "CapacityError", "InsufficientCapacityError"})
+SERVICE_CODES = frozenset({"InternalServerError", "InternalFailure", "ServiceUnavailable"})
+FIRST_SERVER_ERROR = 500
+
+
+class JobError(RuntimeError):
+    """A job did not give a result; the message has its reason, with the exit code, and the end of its log.
+
+    Args:
+        message: the whole of it.
+        job: the job's name, or "" where there is none yet.
+        reason: what SageMaker says.
+    """
+
+    def __init__(self, message: str, *, job: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.job = job
+        self.reason = reason
+
+    @property
+    def exit_code(self) -> int | None:
+        """The container's exit code, where SageMaker tells it: at the end of the reason."""
+        _, _, code = self.reason.partition("exit code: ")
+        digits = code.split(" ")[0].rstrip(".)")
+        return int(digits) if digits.isdigit() else None
+
+
+class JobFailedError(JobError):
+    """The step failed in its container, or the container could not run it: the same again would fail again."""
+
+
+class JobStoppedError(JobError):
+    """Somebody stopped the job, or it took longer than it may."""
+
+
+class JobCapacityError(JobError):
+    """There were no machines for the job, as often as it was tried."""
+
+
+class JobServiceError(JobError):
+    """SageMaker failed, as often as it was tried."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """What is tried again how often.
+
+    `calls` are single requests, on top of what botocore itself repeats within seconds; `jobs` are whole jobs, which
+    cost the start of a machine each, and are tried again for want of capacity or after a fault of the service.
+    """
+
+    calls: Mapping[ErrorKind, Backoff] = field(
+        default_factory=lambda: {
+            "throttling": Backoff(8, 1.0, 60.0),
+            "service": Backoff(6, 2.0, 60.0),
+            "capacity": Backoff(6, 60.0, 900.0),
+        }
+    )
+    jobs: Mapping[ErrorKind, Backoff] = field(
+        default_factory=lambda: {"service": Backoff(3, 10.0, 60.0), "capacity": Backoff(6, 60.0, 900.0)}
+    )
+
+
+def kind_of_call_error(error: Exception) -> ErrorKind | None:
+    """Why a call failed, if it may go well another time."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in THROTTLING_CODES:
+            return "throttling"
+        if code in CAPACITY_CODES:
+            return "capacity"
+        return "service" if code in SERVICE_CODES or status >= FIRST_SERVER_ERROR else None
+    return "service" if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError) else None
+
+
+def kind_of_job_failure(reason: str) -> ErrorKind | None:
+    """Why a job failed, if it may go well another time: a FailureReason begins with its code and a colon."""
+    code = reason.partition(":")[0]
+    if code in CAPACITY_CODES:
+        return "capacity"
+    return "service" if code in SERVICE_CODES else None
+
+
+def error_code(error: Any) -> str:
+    """The code of a botocore ClientError."""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,1 @@
+"""An Amazon Redshift on this machine: PostgreSQL with Redshift's protocol, dialect and Data API; see ../README.md."""
