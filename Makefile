@@ -6,7 +6,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
 
-.PHONY: help demo test ui check format install install-dev clean
+.PHONY: help demo demo-aws test test-aws bench bench-peers bench-peers-install ui check format install install-dev clean
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -31,11 +31,36 @@ install-dev: .venv/.installed-dev   ## install the platform and its development 
 demo: install    ## run the whole job on a simulated retailer (options: make demo ARGS="--products 5000")
 	$(BIN)/packaging demo $(ARGS)
 
+# By default of fewer products than `demo`: each step of it is a job with a container of its own.
+demo-aws: install-dev   ## the same job through the clients of AWS, with stand-ins for its services on this machine
+	rm -rf .packaging-aws
+	PYTHONPATH=tests/standins/aws $(BIN)/python -m aws_standin $(BIN)/packaging demo --home .packaging-aws --products 5000 $(ARGS)
+
 ui: install      ## open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/packaging ui $(ARGS)
 
-test: install-dev    ## run every test
+test: install-dev    ## run every test but those of test-aws
 	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+
+# One process: the jobs are held against time limits, which a busy machine misses.
+test-aws: install-dev   ## run whole jobs on the stand-ins of AWS, healthy and failing (twenty minutes)
+	$(BIN)/pytest -n 0 -m cloud tests/pipeline $(ARGS)
+
+bench: install-dev   ## measure the platform against floors (ARGS=--quick, ARGS="--only NAME")
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+PEERS := dagster metaflow kedro prefect zenml
+
+# One after the other: they are large. Each needs Python 3.11, which uv finds or fetches.
+.peers/%/.installed: benchmarks/peers/requirements/%.txt | .venv/.installed-dev $(filter .venv/bin/uv,$(UV))
+	$(UV) venv --quiet --clear --python 3.11 .peers/$*
+	$(UV) pip install --quiet --python .peers/$*/bin/python -r $<
+	@touch $@
+
+bench-peers-install: $(PEERS:%=.peers/%/.installed)
+
+bench-peers: bench-peers-install   ## the same job in other orchestrators, each in an environment of its own
+	$(BIN)/python benchmarks/peers/compare.py $(ARGS)
 
 check: install-dev   ## run every linter and type checker
 	$(BIN)/ruff check .
@@ -51,5 +76,5 @@ format: install-dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:           ## remove the demo's home and all caches
-	rm -rf .packaging .pytest_cache .ruff_cache dbt_project/target
+clean:           ## remove the homes of demos and benchmarks, and all caches
+	rm -rf .packaging .packaging-aws .bench .peers .pytest_cache .ruff_cache dbt_project/target

@@ -4,15 +4,34 @@ import dagster as dg
 
 from packaging_assets.components.assets.champion import DATA_VERSION_TAG, champion_key, champion_materialization
 from packaging_assets.components.assets.champion import data_version as version_of
+from packaging_assets.components.model_files import load_models
+from packaging_assets.components.serving import serving_champion
 from packaging_assets.domain.registry import ModelVersion
+from packaging_assets.resources.model_registry import ModelRegistry
 from packaging_assets.settings import Settings
 
 
-def announce_champion(settings: Settings, model: str, champion: ModelVersion | None) -> bool:
-    """Record the champion in the home's Dagster storage, if it is another than that recorded last.
+def announce_decision(settings: Settings, registry: ModelRegistry, model: str) -> bool:
+    """Show what a decision about a model's version means for the live model of its package type.
 
-    Predictions by the former champion then show as stale. Saying it again, after a decision whose announcement was cut
-    off, records what is missing and nothing twice.
+    The decision may be about another one: as long as a model that replaces another has no approved version, what is
+    decided about the other moves its champion.
+
+    Returns:
+        Whether something was recorded; nothing is where no model is live for the package type.
+
+    Raises:
+        ModelSetError: the models' YAML files cannot be read, or contradict one another.
+    """
+    serving = serving_champion(registry, load_models(), model)
+    return False if serving is None else announce_champion(settings, *serving)
+
+
+def announce_champion(settings: Settings, model: str, champion: ModelVersion | None) -> bool:
+    """Record the version that serves in place of a live model's, if it is another than that recorded last.
+
+    Predictions by the former one then show as stale. Saying it again, after a decision whose announcement was cut off,
+    records what is missing and nothing twice.
 
     Returns:
         Whether something was recorded.
@@ -20,7 +39,7 @@ def announce_champion(settings: Settings, model: str, champion: ModelVersion | N
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         latest = instance.get_latest_materialization_event(champion_key(model))
         recorded = latest.asset_materialization if latest else None
-        if recorded and (recorded.tags or {}).get(DATA_VERSION_TAG) == version_of(champion):
+        if recorded and (recorded.tags or {}).get(DATA_VERSION_TAG) == version_of(model, champion):
             return False
         instance.report_runless_asset_event(champion_materialization(model, champion))
         return True

@@ -7,8 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from packaging_assets.own_components import describe_own_components_only
 from packaging_assets.resources.environment import resources_for
 from packaging_assets.settings import Settings, load_settings, use_settings
+from packaging_assets.threads.executor import threaded_executor
 
 # The daily job runs one day at a time although dbt alone could take a range: the policy that Dagster then chooses is
 # the one we want, so there is nothing to warn of.
@@ -17,10 +19,11 @@ warnings.filterwarnings("ignore", message="Asset job daily_inference materialize
 
 def build_definitions(settings: Settings, *, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything under `defs/`, with the partitions and resources of `settings`; tests swap resources by name."""
+    describe_own_components_only()
     with use_settings(settings):
         loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     resources = {**resources_for(settings), **(resource_overrides or {})}
-    return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=dg.in_process_executor))
+    return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=threaded_executor))
 
 
 @dg.definitions

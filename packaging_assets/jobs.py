@@ -33,5 +33,27 @@ MONTHLY_JOB = dg.define_asset_job(
     description="Score the whole inventory and renew every recommendation.",
 )
 
-JOBS = {"warehouse": WAREHOUSE_JOB, "weekly": WEEKLY_JOB, "daily": DAILY_JOB, "monthly": MONTHLY_JOB}
+# Jobs of their own, so that a shadow model that fails makes no run of the live predictions fail, wait or be retried.
+DAILY_SHADOW_JOB = dg.define_asset_job(
+    "daily_shadow",
+    selection=dg.AssetSelection.assets(["daily", "shadow_predictions"]),
+    description="Score the day's products with the shadow models, once the live models have.",
+)
+
+MONTHLY_SHADOW_JOB = dg.define_asset_job(
+    "monthly_shadow",
+    selection=dg.AssetSelection.assets(["monthly", "shadow_predictions"]),
+    description="Score the whole inventory with the shadow models, once the live models have.",
+)
+
+SHADOW_JOBS = {"daily_shadow": DAILY_SHADOW_JOB, "monthly_shadow": MONTHLY_SHADOW_JOB}
+"""The jobs that only projects with shadow models have, by their short names."""
+
+JOBS = {
+    "warehouse": WAREHOUSE_JOB,
+    "weekly": WEEKLY_JOB,
+    "daily": DAILY_JOB,
+    "monthly": MONTHLY_JOB,
+    **SHADOW_JOBS,
+}
 """The jobs by the short names under which `packaging run` knows them."""

@@ -21,6 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from packaging_assets.aws_settings import AwsSettings
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_FILE = "settings.toml"
 DEFAULT_HOME = PROJECT_ROOT / ".packaging"
@@ -63,7 +65,7 @@ class AlertRoute(BaseModel):
     __str__ = __repr__
 
 
-class Settings(BaseSettings):
+class Settings(AwsSettings, BaseSettings):
     """What differs between one installation and the next; what differs between models is in their YAML files."""
 
     model_config = SettingsConfigDict(env_prefix="PACKAGING_", extra="forbid", frozen=True)
@@ -93,7 +95,7 @@ class Settings(BaseSettings):
         default=3, ge=1, description="How often the daily schedule asks for a day whose runs fail."
     )
     rows_per_chunk: int = Field(
-        default=250_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
+        default=200_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
     )
     maturity_days: int = Field(
         default=14, ge=0, description="Days after shipping until customer feedback counts as evidence."
@@ -101,8 +103,14 @@ class Settings(BaseSettings):
     max_bad_row_share: float = Field(
         default=0.01, ge=0, le=1, description="A delivery with a larger share of bad rows is refused whole."
     )
+    cache_max_age_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=36_500,
+        description="From which age on a step is run again although nothing changed; none for never.",
+    )
     warehouse_memory_limit: str = Field(
-        default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
+        default="1GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
     )
     threads: int = Field(default=2, ge=1, description="Threads of the warehouse.")
     ui_url: str = Field(
@@ -124,6 +132,21 @@ class Settings(BaseSettings):
     )
     data_late_hours: int = Field(
         default=6, ge=0, description="A day that is over by so many hours without any products is an alert."
+    )
+
+    name: str = Field(
+        default="",
+        max_length=60,
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="What this environment is called in records of promotions; by default its home folder's name.",
+    )
+    promotions: Literal["pending", "approved"] = Field(
+        default="pending",
+        description="What a version becomes that is promoted to this environment: it waits for a person here, or is "
+        "approved in the name of the person who promotes it.",
+    )
+    promotion_key: SecretStr | None = Field(
+        default=None, description="Signs what is promoted; source and target must have the same."
     )
 
     @field_validator("first_week")
@@ -149,6 +172,11 @@ class Settings(BaseSettings):
         return value.expanduser().absolute()
 
     @property
+    def environment_name(self) -> str:
+        """What this environment is called."""
+        return self.name or self.home.name
+
+    @property
     def warehouse_path(self) -> Path:
         """DuckDB's database file."""
         return self.home / "warehouse.duckdb"
@@ -172,6 +200,11 @@ class Settings(BaseSettings):
     def alerts_log_path(self) -> Path:
         """Every alert as a line of JSON."""
         return self.home / "alerts.log"
+
+    @property
+    def triggers_path(self) -> Path:
+        """Where trigger files are dropped."""
+        return self.home / "triggers"
 
     @property
     def dagster_home(self) -> Path:
@@ -227,9 +260,12 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(f"{where} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
 
 
+_SECRET = frozenset({"alert_routes", "promotion_key", "redshift_password", "state_database_url"})
+
+
 def _shown(problem: Any) -> str:
     """The value that was refused, unless it may hold a secret."""
-    return "(not shown)" if problem["loc"][:1] == ("alert_routes",) else repr(problem["input"])
+    return "(not shown)" if problem["loc"] and problem["loc"][0] in _SECRET else repr(problem["input"])
 
 
 _in_use: ContextVar[Settings | None] = ContextVar("settings_in_use", default=None)

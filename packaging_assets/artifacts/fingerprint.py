@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, PathFinder
@@ -35,6 +36,11 @@ file list (0.3 s); it is the fallback for names that are not here."""
 
 WITHOUT_INFLUENCE = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions"})
 """Libraries that check params and annotate code; the params themselves are part of the fingerprint."""
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Steps run in threads, and in CPython 3.11 `ast.parse` in two of them at once can raise "AST constructor recursion
+depth mismatch": its depth is counted for the whole interpreter (python/cpython#106905)."""
 
 
 class FingerprintError(Exception):
@@ -103,8 +109,22 @@ def code_hash(step: Callable[..., None], extra_modules: Sequence[str] = ()) -> C
     Raises:
         FingerprintError: a module has no source that can be read.
     """
-    extras = {name.partition(":")[0] for name in extra_modules}
-    return _code_hash(frozenset({step.__module__, *extras}))
+    return code_of_modules([step.__module__, *extra_modules])
+
+
+def code_of_modules(names: Iterable[str]) -> CodeHash:
+    """As `code_hash`, for a step of which only its module's name is at hand.
+
+    Raises:
+        FingerprintError: a module has no source that can be read.
+    """
+    with _ONE_AT_A_TIME:
+        return _code_hash(frozenset(name.partition(":")[0] for name in names))
+
+
+def is_module(name: str) -> bool:
+    """Whether there is a module of that name, found without importing it."""
+    return _spec(name) is not None
 
 
 @functools.cache

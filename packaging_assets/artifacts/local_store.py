@@ -8,20 +8,26 @@ A commit prepares the whole folder under `.staging/`, flushes it to disk, and re
 commit. POSIX makes it atomic, and refuses it where another commit was first.
 """
 
+import datetime as dt
 import errno
-import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from packaging_assets.artifacts import local_removal
+from packaging_assets.artifacts.content import file_sha256
 from packaging_assets.artifacts.fingerprint import FingerprintParts
+from packaging_assets.artifacts.local_removal import ASIDE, STAGING, places_lock
+from packaging_assets.artifacts.manifest import ManifestError, artifact_of, describe_artifact, file_names
+from packaging_assets.artifacts.step import Origin
 from packaging_assets.artifacts.store import (
+    CONFIRMED,
     FINGERPRINT,
     MANIFEST,
     POINTER,
@@ -29,37 +35,58 @@ from packaging_assets.artifacts.store import (
     Artifact,
     ArtifactError,
     FileEntry,
+    MissingArtifactError,
     artifact_uri,
     parse_uri,
     partition_path,
 )
 
-STAGING = ".staging"
-RESERVED = frozenset({MANIFEST, PROVENANCE, FINGERPRINT})
-HASH_BLOCK_BYTES = 1 << 20
 READ_ONLY = 0o444
 
 
+def utc_now() -> dt.datetime:
+    """The machine's time, aware, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
 class LocalArtifactStore:
-    """The artifact store under `root`, which is created with the first artifact."""
+    """The artifact store under `root`, which is created with the first artifact.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        clock: tells the time, aware, in UTC.
+        max_age: from which age on an artifact is no longer taken from the cache; None for never.
+    """
+
+    def __init__(
+        self, root: Path, *, clock: Callable[[], dt.datetime] = utc_now, max_age: dt.timedelta | None = None
+    ) -> None:
         self._root = root
+        self._clock = clock
+        self._max_age = max_age
 
-    @contextmanager
-    def scratch(self) -> Generator[Path]:
+    @property
+    def location(self) -> str:
+        """The store's folder."""
+        return str(self._root)
+
+    def locate(self, artifact: Artifact, name: str) -> str:
+        """The path of one of the artifact's files."""
+        return str(self._root / artifact.uri / name)
+
+    def scratch(self) -> AbstractContextManager[Path]:
         """An empty folder on the store's own disk; it is gone afterwards."""
-        folder = self._staging_path()
-        folder.mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return local_removal.work_folder(self._staging_path())
 
     def find(self, asset_key: str, partition: str | None, fingerprint: str) -> Artifact | None:
         """The committed artifact of that fingerprint, if there is one."""
         folder = self._root / artifact_uri(asset_key, partition, fingerprint)
-        return _load(folder, asset_key, partition, fingerprint) if folder.is_dir() else None
+        try:
+            return _load(folder, asset_key, partition, fingerprint) if folder.is_dir() else None
+        except ArtifactError:
+            if folder.is_dir():
+                raise
+            return None  # set aside while it was read
 
     def commit(
         self,
@@ -72,16 +99,17 @@ class LocalArtifactStore:
     ) -> Artifact:
         """Take the folder over as the artifact of `parts.fingerprint`; the first commit of a fingerprint wins."""
         target = self._root / artifact_uri(asset_key, partition, parts.fingerprint)
-        names = _file_names(folder)
+        names = file_names(folder)
         staged = self._staging_path()
         staged.parent.mkdir(parents=True, exist_ok=True)
         try:
             shutil.move(folder, staged)  # a rename where `folder` is on this disk, as every scratch folder is
             _write_json(staged / FINGERPRINT, asdict(parts))
-            _write_json(staged / PROVENANCE, dict(provenance))
-            _write_json(staged / MANIFEST, _describe(staged, names, (asset_key, partition, parts.fingerprint)))
+            _write_json(staged / PROVENANCE, {"computed_at": self._clock().isoformat(), **provenance})
+            _write_json(staged / MANIFEST, describe_artifact(staged, names, (asset_key, partition, parts.fingerprint)))
             _flush(staged)
-            _rename_unless_there(staged, target)
+            with places_lock(self._root):
+                _rename_unless_there(staged, target)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
         return _load(target, asset_key, partition, parts.fingerprint)
@@ -89,19 +117,10 @@ class LocalArtifactStore:
     def point(self, artifact: Artifact) -> None:
         """Make it the current one of its partition."""
         pointer = self._root / partition_path(artifact.asset_key, artifact.partition) / POINTER
-        if not (self._root / artifact.uri).is_dir():
-            raise ArtifactError(f"Artifact {artifact.uri} is not in {self._root}: commit it before pointing at it.")
-        if pointer.is_file() and pointer.read_text().strip() == artifact.fingerprint:
-            return
-        staged = self._staging_path()
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            staged.write_text(f"{artifact.fingerprint}\n")
-            _fsync(staged)
-            staged.replace(pointer)
-            _fsync(pointer.parent)
-        finally:
-            staged.unlink(missing_ok=True)
+        with places_lock(self._root):
+            self._check_place(artifact)
+            if not local_removal.is_pointed(self._root, artifact.uri):
+                self._write_whole(pointer, f"{artifact.fingerprint}\n")
 
     def current(self, asset_key: str, partition: str | None) -> Artifact | None:
         """The artifact that the pointer names, or None if the partition has none."""
@@ -122,7 +141,7 @@ class LocalArtifactStore:
         asset_key, partition, fingerprint = parse_uri(uri)
         artifact = self.find(asset_key, partition, fingerprint)
         if artifact is None:
-            raise ArtifactError(
+            raise MissingArtifactError(
                 f"No artifact {uri} in {self._root}: check the home folder, or materialize {asset_key} again."
             )
         return artifact
@@ -142,79 +161,97 @@ class LocalArtifactStore:
         _check_files(folder, artifact.files)
         return folder
 
+    def origin(self, artifact: Artifact) -> Origin | None:  # noqa: ARG002 - none is in S3
+        """None: they are on this disk."""
+        return None
+
     def verify(self, artifact: Artifact) -> None:
         """Read every byte and compare it with the manifest."""
         folder = self._root / artifact.uri
         _check_files(folder, artifact.files)
         for name, entry in artifact.files.items():
-            if _sha256(folder / name) != entry.sha256:
+            if file_sha256(folder / name) != entry.sha256:
                 raise _damaged(folder, f"{folder / name} has other content than when it was committed")
+
+    def confirm(self, artifact: Artifact, *, provenance: Mapping[str, Any]) -> None:
+        """Note beside the files that the step was run again and gave the same bytes."""
+        confirmed = {"computed_at": self._clock().isoformat(), **provenance}
+        with places_lock(self._root):
+            self._check_place(artifact)
+            self._write_whole(self._root / artifact.uri / CONFIRMED, _as_json(confirmed))
+
+    def computed_at(self, artifact: Artifact) -> dt.datetime:
+        """When it was computed or last confirmed; of artifacts that do not say, when their folder was written."""
+        folder = self._root / artifact.uri
+        said = _read_json(folder / CONFIRMED) if (folder / CONFIRMED).is_file() else artifact.provenance
+        if "computed_at" in said:
+            return dt.datetime.fromisoformat(said["computed_at"])
+        return dt.datetime.fromtimestamp((folder / PROVENANCE).stat().st_mtime, dt.UTC)
+
+    def is_expired(self, artifact: Artifact) -> bool:
+        """Whether it is older than the store's `max_age`."""
+        return self._max_age is not None and self._clock() - self.computed_at(artifact) > self._max_age
+
+    def uris(self) -> list[str]:
+        """URIs of all committed artifacts, sorted."""
+        return local_removal.committed_uris(self._root)
+
+    def pruning(self) -> AbstractContextManager[None]:
+        """Hold the right to remove."""
+        return local_removal.pruning_lock(self._root)
+
+    def is_busy(self) -> bool:
+        """Whether a living process has a scratch folder open."""
+        return local_removal.is_busy(self._root)
+
+    def pointed(self, uri: str) -> bool:
+        """Whether a pointer names it."""
+        return local_removal.is_pointed(self._root, uri)
+
+    def set_aside(self, uri: str, *, even_if_current: bool = False) -> bool:
+        """Take it out of sight unless a pointer names it; whether that was done."""
+        return local_removal.set_aside(self._root, uri, even_if_current=even_if_current)
+
+    def aside(self) -> list[str]:
+        """URIs of what is set aside."""
+        return local_removal.committed_uris(self._root / ASIDE)
+
+    def put_back(self, uri: str) -> None:
+        """Undo `set_aside`."""
+        local_removal.put_back(self._root, uri)
+
+    def discard(self, uri: str) -> None:
+        """Delete what is set aside, for good."""
+        local_removal.discard(self._root, uri)
+
+    def leftovers(self, *, untouched_for: dt.timedelta) -> dict[str, int]:
+        """What killed processes left in `.staging/`: name -> bytes."""
+        return local_removal.leftovers(self._root, untouched_since=self._clock() - untouched_for)
+
+    def discard_leftover(self, name: str) -> None:
+        """Delete one of `leftovers`, for good."""
+        local_removal.discard_leftover(self._root, name)
+
+    def _check_place(self, artifact: Artifact) -> None:
+        if not (self._root / artifact.uri).is_dir():
+            raise MissingArtifactError(
+                f"Artifact {artifact.uri} is not in {self._root}: commit it before pointing at it."
+            )
+
+    def _write_whole(self, path: Path, text: str) -> None:
+        """Write a small file so that it is there with the old text or the new, whatever happens."""
+        staged = self._staging_path()
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.write_text(text)
+            _fsync(staged)
+            staged.replace(path)
+            _fsync(path.parent)
+        finally:
+            staged.unlink(missing_ok=True)
 
     def _staging_path(self) -> Path:
         return self._root / STAGING / uuid.uuid4().hex
-
-
-def _file_names(folder: Path) -> list[str]:
-    """The files of a step's output, as sorted relative POSIX paths.
-
-    Raises:
-        ArtifactError: there are none, or one is a link, or has a name that the store uses itself.
-    """
-    paths = sorted(folder.rglob("*"))
-    for path in paths:
-        if path.is_symlink():
-            raise ArtifactError(f"{path} is a symbolic link, and an artifact holds its content: copy the file instead.")
-    names = sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
-    taken = RESERVED.intersection(names)
-    if taken:
-        raise ArtifactError(f"{folder / min(taken)}: the artifact store uses this name itself, choose another.")
-    if not names:
-        raise ArtifactError(f"The step wrote no file into {folder}: there is nothing to commit.")
-    return names
-
-
-def _describe(folder: Path, names: list[str], key: tuple[str, str | None, str]) -> dict[str, Any]:
-    """The manifest: a function of the key and the files, with no time, run or machine in it."""
-    files = {name: FileEntry(_sha256(folder / name), (folder / name).stat().st_size) for name in names}
-    tables = {name: _parquet_summary(folder / name) for name in names if name.endswith(".parquet")}
-    asset_key, partition, fingerprint = key
-    return {
-        "format": 1,
-        "asset_key": asset_key,
-        "partition": partition,
-        "fingerprint": fingerprint,
-        "content_hash": _content_hash(files),
-        "files": {name: asdict(entry) for name, entry in files.items()},
-        "rows": {name: rows for name, (rows, _) in tables.items()},
-        "schema": {name: schema for name, (_, schema) in tables.items()},
-    }
-
-
-def _content_hash(files: Mapping[str, FileEntry]) -> str:
-    listing = "".join(f"{entry.sha256}  {name}\n" for name, entry in sorted(files.items()))
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _parquet_summary(path: Path) -> tuple[int, dict[str, str]]:
-    """Rows and column types, from the file's footer."""
-    import pyarrow as pa  # 0.2 s, and on a cache hit nothing needs it
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.metadata.num_rows, {column.name: str(column.type) for column in file.schema_arrow}
-    except pa.ArrowInvalid as error:
-        raise ArtifactError(
-            f"{path} is not a Parquet file ({error}): give it another name or write it whole."
-        ) from error
 
 
 def _flush(folder: Path) -> None:
@@ -250,23 +287,10 @@ def _load(folder: Path, asset_key: str, partition: str | None, fingerprint: str)
     manifest = _read_json(folder / MANIFEST)
     provenance = _read_json(folder / PROVENANCE)
     try:
-        files = {name: FileEntry(**entry) for name, entry in manifest["files"].items()}
-        found = (manifest["asset_key"], manifest["partition"], manifest["fingerprint"])
-        artifact = Artifact(
-            asset_key=asset_key,
-            partition=partition,
-            fingerprint=fingerprint,
-            content_hash=manifest["content_hash"],
-            files=files,
-            rows=manifest["rows"],
-            schema=manifest["schema"],
-            provenance=provenance,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder, f"{folder / MANIFEST} is not a manifest that this version reads") from error
-    if found != (asset_key, partition, fingerprint) or artifact.content_hash != _content_hash(files):
-        raise _damaged(folder, f"{folder / MANIFEST} contradicts itself or its place")
-    _check_files(folder, files)
+        artifact = artifact_of(manifest, provenance, (asset_key, partition, fingerprint))
+    except ManifestError as error:
+        raise _damaged(folder, f"{folder / MANIFEST} {error}") from error
+    _check_files(folder, artifact.files)
     return artifact
 
 
@@ -285,7 +309,11 @@ def _damaged(folder: Path, what: str) -> ArtifactError:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    path.write_text(_as_json(content))
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _read_json(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """What an artifact is, and what every artifact store does; `artifacts.local_store` is the one on disk."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from packaging_assets.artifacts.fingerprint import FingerprintParts
+from packaging_assets.artifacts.step import Origin
 
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
+CONFIRMED = "confirmed.json"
 FINGERPRINT = "fingerprint.json"
 POINTER = "current"
 UNPARTITIONED = "_"
@@ -21,6 +24,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 class ArtifactError(Exception):
     """An artifact cannot be written or read; the message names the file or key and the remedy."""
+
+
+class MissingArtifactError(ArtifactError):
+    """The artifact is not there, or not any more."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,19 @@ class Artifact:
 class ArtifactStore(Protocol):
     """Immutable folders by asset key, partition and fingerprint, and a pointer to the current one of each partition."""
 
+    @property
+    def location(self) -> str:
+        """Where the store is, in words for people: a folder's path, or an S3 URI."""
+        ...
+
+    def locate(self, artifact: Artifact, name: str) -> str:
+        """Where one of an artifact's files is, in words for people: its path, or its S3 URI.
+
+        Raises:
+            MissingArtifactError: the artifact is not there any more.
+        """
+        ...
+
     def scratch(self) -> AbstractContextManager[Path]:
         """An empty folder from which a commit is cheap; it is gone afterwards."""
         ...
@@ -99,7 +119,11 @@ class ArtifactStore(Protocol):
         ...
 
     def point(self, artifact: Artifact) -> None:
-        """Make it the current one of its partition, replacing the pointer atomically."""
+        """Make it the current one of its partition, replacing the pointer atomically.
+
+        Raises:
+            MissingArtifactError: it is not there (any more).
+        """
         ...
 
     def current(self, asset_key: str, partition: str | None) -> Artifact | None:
@@ -114,7 +138,8 @@ class ArtifactStore(Protocol):
         """The artifact at a URI that `Artifact.uri` gave.
 
         Raises:
-            ArtifactError: it is not there, is damaged, or the URI is not one of ours.
+            MissingArtifactError: it is not there.
+            ArtifactError: it is damaged, or the URI is not one of ours.
         """
         ...
 
@@ -134,12 +159,90 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def origin(self, artifact: Artifact) -> Origin | None:
+        """Where in S3 its files are, if the store keeps them there.
+
+        Raises:
+            MissingArtifactError: it is not there (any more).
+        """
+        ...
+
     def verify(self, artifact: Artifact) -> None:
         """Read every byte and compare it with the manifest.
 
         Raises:
             ArtifactError: naming the first file that differs.
         """
+        ...
+
+    def confirm(self, artifact: Artifact, *, provenance: Mapping[str, Any]) -> None:
+        """Record that its step was run again and gave the same bytes: it is as good as computed now."""
+        ...
+
+    def computed_at(self, artifact: Artifact) -> dt.datetime:
+        """When it was computed, or last confirmed; aware, in UTC."""
+        ...
+
+    def is_expired(self, artifact: Artifact) -> bool:
+        """Whether it is too old to be taken from the cache; the store's settings say from when on."""
+        ...
+
+    def uris(self) -> list[str]:
+        """URIs of all committed artifacts, sorted; damaged ones too, since nothing is read."""
+        ...
+
+
+class PrunableStore(ArtifactStore, Protocol):
+    """An artifact store from which artifacts can be removed while others read and write it.
+
+    Removal has two stages. What is set aside is out of everybody's sight, whole, and can be put back; what is discarded
+    is gone. A process that is killed in between leaves artifacts set aside, for the next one to decide on.
+    """
+
+    def pruning(self) -> AbstractContextManager[None]:
+        """Hold the right to remove; one process at a time has it.
+
+        Raises:
+            ArtifactError: another process has it.
+        """
+        ...
+
+    def is_busy(self) -> bool:
+        """Whether a step is being computed at this moment, here or in another process."""
+        ...
+
+    def pointed(self, uri: str) -> bool:
+        """Whether a pointer names it."""
+        ...
+
+    def set_aside(self, uri: str, *, even_if_current: bool = False) -> bool:
+        """Take it out of sight unless a pointer names it at that very moment; whether that was done.
+
+        With `even_if_current` the pointer goes too.
+        """
+        ...
+
+    def aside(self) -> list[str]:
+        """URIs of what is set aside."""
+        ...
+
+    def put_back(self, uri: str) -> None:
+        """Undo `set_aside`; where an artifact of that URI was committed meanwhile, that one stays."""
+        ...
+
+    def discard(self, uri: str) -> None:
+        """Delete what is set aside, for good."""
+        ...
+
+    def leftovers(self, *, untouched_for: dt.timedelta) -> dict[str, int]:
+        """What killed processes left behind: name -> bytes.
+
+        Folders that a living process works in are not among them, nor what was touched within `untouched_for`.
+        """
+        ...
+
+    def discard_leftover(self, name: str) -> None:
+        """Delete one of `leftovers`, for good."""
         ...
 
 
@@ -159,6 +262,10 @@ class ArtifactInput:
         """The artifact's files."""
         return self.store.local_path(self.artifact, scratch)
 
+    def origin(self) -> Origin | None:
+        """Where its files are in S3, if they are."""
+        return self.store.origin(self.artifact)
+
 
 def artifact_uri(asset_key: str, partition: str | None, fingerprint: str) -> str:
     """The relative URI of an artifact, from keys that are checked to be safe as a path.
@@ -166,7 +273,7 @@ def artifact_uri(asset_key: str, partition: str | None, fingerprint: str) -> str
     Raises:
         ArtifactError: naming the key that is not valid.
     """
-    if not _SHA256.fullmatch(fingerprint):
+    if not is_fingerprint(fingerprint):
         raise ArtifactError(f"Fingerprint {fingerprint!r} is not 64 lower-case hexadecimal digits.")
     return f"{partition_path(asset_key, partition)}/{fingerprint}"
 
@@ -185,6 +292,11 @@ def partition_path(asset_key: str, partition: str | None) -> str:
     return f"{asset_key}/{partition}"
 
 
+def is_fingerprint(name: str) -> bool:
+    """Whether the name has the form of a fingerprint."""
+    return _SHA256.fullmatch(name) is not None
+
+
 def parse_uri(uri: str) -> tuple[str, str | None, str]:
     """Asset key, partition and fingerprint of a URI.
 
@@ -200,7 +312,7 @@ def parse_uri(uri: str) -> tuple[str, str | None, str]:
 
 
 def _check_segment(segment: str, what: str) -> None:
-    if not _SEGMENT.fullmatch(segment) or segment == POINTER or _SHA256.fullmatch(segment):
+    if not _SEGMENT.fullmatch(segment) or segment == POINTER or is_fingerprint(segment):
         raise ArtifactError(
             f"{what} is not valid: each part starts with a lower-case letter or digit, goes on with those, '_', '-' "
             f"or '.', has at most 100 characters, and is neither {POINTER!r} nor a fingerprint."

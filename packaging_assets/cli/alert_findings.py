@@ -6,6 +6,7 @@ from packaging_assets.resources.alert_store import Delivery
 from packaging_assets.resources.apprise_notifier import AppriseNotifier
 from packaging_assets.resources.environment import alert_routes_for, alert_store_for
 from packaging_assets.resources.notifier import NotifierError
+from packaging_assets.resources.sns_notifier import SnsNotifier
 from packaging_assets.settings import Settings
 
 OVERDUE_SECONDS = 600.0
@@ -24,14 +25,14 @@ def alerts_in_order(settings: Settings) -> str:
     routes = alert_routes_for(settings)
     problems: list[str] = []
     for route in routes:
-        if isinstance(route.notifier, AppriseNotifier):
+        if isinstance(route.notifier, AppriseNotifier | SnsNotifier):
             try:
                 route.notifier.check()
             except NotifierError as error:
                 problems.append(f"{route.name}: {error}")
-    if not settings.alerts_path.exists():
-        return _told(problems, f"{_routes(len(routes))}; no alerts yet: the sensor has not run (packaging ui)")
     store = alert_store_for(settings)
+    if not store.is_there():
+        return _told(problems, f"{_routes(len(routes))}; no alerts yet: the sensor has not run (packaging ui)")
     names = [route.name for route in routes]
     problems += _undelivered(store.unsent(), names, dt.datetime.now(dt.UTC).timestamp())
     looked_at = store.last_look("runs")

@@ -25,6 +25,8 @@ def alerts() -> None:
       owner = "team:packaging-science"       none: whatever the owner
       severity = "error"                     default: warning, and errors too
       url = "slack://..."                    see https://appriseit.com
+
+    In AWS they also go to the SNS topics of the settings: error_topic_arn, warning_topic_arn.
     """
 
 
@@ -67,12 +69,11 @@ def list_alerts(settings: Settings, *, limit: int, unsent: bool, as_json: bool) 
     from packaging_assets.resources.alert_store import AlertStoreError
     from packaging_assets.resources.environment import alert_store_for
 
-    found: list[KeptAlert] = []
-    if settings.alerts_path.exists():
-        try:
-            found = alert_store_for(settings).alerts(limit=None if unsent else limit)
-        except AlertStoreError as error:
-            raise click.ClickException(str(error)) from None
+    store = alert_store_for(settings)
+    try:
+        found = store.alerts(limit=None if unsent else limit) if store.is_there() else []
+    except AlertStoreError as error:
+        raise click.ClickException(str(error)) from None
     shown = [kept for kept in found if not (unsent and kept.is_sent)][:limit]
     if as_json:
         click.echo(json.dumps([_as_json(kept) for kept in shown], indent=2, sort_keys=True))

@@ -51,7 +51,7 @@ def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
     if as_json:
         click.echo(json.dumps(report, sort_keys=True))
     else:
-        show_report(report, console, home=str(run.settings.home))
+        show_report(report, console, home=str(run.settings.home), is_local=run.settings.env == "local")
 
 
 def _run(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home: Path | None) -> Any:

@@ -1,83 +1,45 @@
-"""`packaging doctor`: every setting, and whether each part of the home works."""
+"""`packaging doctor`: every setting, and whether each part of the environment works."""
 
+import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from packaging_assets.cli.options import home_option, json_option
 from packaging_assets.settings import Settings
 
-
-class Finding(NamedTuple):
-    """One part of the home: does it work, and what was found."""
-
-    part: str
-    is_ok: bool
-    found: str
+if TYPE_CHECKING:
+    from packaging_assets.doctor.check import Check, Finding
 
 
 @click.command()
 @home_option
 @json_option
 def doctor(settings: Settings, *, as_json: bool) -> None:
-    """Show every setting and check that each part of the home works; exit code 1 if one does not."""
-    findings = list(_examine(settings))
-    shown = {name: str(getattr(settings, name)) for name in type(settings).model_fields}
+    """Show every setting and check that each part of the environment works; exit code 1 if one does not.
+
+    A part that does not work is told with what to do about it: see docs/doctor.md. Small objects that are written to
+    try a permission are deleted again.
+    """
+    checks = _checks(settings)
+    findings = _findings(settings, checks, is_shown=not as_json)
     if as_json:
-        click.echo(
-            json.dumps({"settings": shown, "checks": [finding._asdict() for finding in findings]}, sort_keys=True)
-        )
+        shown = {name: str(getattr(settings, name)) for name in type(settings).model_fields}
+        found = [dataclasses.asdict(finding) for finding in findings]
+        click.echo(json.dumps({"settings": shown, "checks": found}, sort_keys=True))
     else:
         _print(settings, findings)
-    if not all(finding.is_ok for finding in findings):
+    if any(finding.is_ok is False for finding in findings):
         raise SystemExit(1)
 
 
-def _examine(settings: Settings) -> Iterator[Finding]:
-    parts: dict[str, Callable[[Settings], str]] = {
-        "warehouse": _warehouse,
-        "artifacts": _artifacts,
-        "registry": _registry,
-        "alerts": _alerts,
-        "dbt project": _dbt_project,
-    }
-    for part, examine in parts.items():
-        try:
-            yield Finding(part, is_ok=True, found=examine(settings))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a part is what the doctor reports
-            yield Finding(part, is_ok=False, found=f"{type(error).__name__}: {error}")
+def _checks(settings: Settings) -> "list[Check]":
+    from packaging_assets.doctor.check import Check
+    from packaging_assets.doctor.parts import checks_for
 
-
-def _warehouse(settings: Settings) -> str:
-    from packaging_assets.resources.environment import warehouse_for
-
-    if not settings.warehouse_path.exists():
-        return "none yet: `packaging ingest` or `packaging demo` creates it"
-    warehouse = warehouse_for(settings)
-    deliveries = warehouse.fetch("select count(*) as n from raw.deliveries", {})[0]["n"]
-    days = warehouse.fetch("select count(*) as n, max(day) as last_day from ops.built_days", {})[0]
-    return f"{deliveries} deliveries; {days['n']} days built, up to {days['last_day']}"
-
-
-def _artifacts(settings: Settings) -> str:
-    if not settings.artifacts_path.exists():
-        return "none yet"
-    manifests = list(settings.artifacts_path.rglob("manifest.json"))
-    size = sum(path.stat().st_size for path in settings.artifacts_path.rglob("*") if path.is_file())
-    return f"{len(manifests)} artifacts, {size / 1e6:,.0f} MB"
-
-
-def _registry(settings: Settings) -> str:
-    from packaging_assets.resources.environment import model_registry_for
-
-    if not settings.registry_path.exists():
-        return "none yet"
-    registry = model_registry_for(settings)
-    champions = {model: registry.champion(model) for model in registry.models()}
-    serving = ", ".join(f"{name} v{version.version}" for name, version in champions.items() if version)
-    return f"{len(registry.versions())} versions; serving: {serving or 'none approved'}"
+    return [*checks_for(settings), Check("alerts", lambda: _alerts(settings), seconds=60.0)]
 
 
 def _alerts(settings: Settings) -> str:
@@ -86,22 +48,54 @@ def _alerts(settings: Settings) -> str:
     return alerts_in_order(settings)
 
 
-def _dbt_project(settings: Settings) -> str:
-    from packaging_assets.resources.dbt_project import dbt_manifest
+def _findings(settings: Settings, checks: "Sequence[Check]", *, is_shown: bool) -> "list[Finding]":
+    """What the checks find; a terminal shows how many are still out."""
+    from rich.console import Console
 
-    return f"manifest at {dbt_manifest(settings)}"
+    from packaging_assets.doctor.examination import examine
+
+    console = Console(stderr=True)
+    if not (is_shown and console.is_terminal):
+        return examine(settings, checks)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("looking", total=len(checks))
+
+        def tell(finding: "Finding") -> None:
+            progress.update(task, advance=1, description=finding.part)
+
+        return examine(settings, checks, on_finding=tell)
 
 
-def _print(settings: Settings, findings: list[Finding]) -> None:
+def _print(settings: Settings, findings: "Sequence[Finding]") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    table = Table("setting", "value", "what it is", title="Settings", title_justify="left")
-    for name, field in type(settings).model_fields.items():
-        table.add_row(f"PACKAGING_{name.upper()}", escape(str(getattr(settings, name))), field.description)
+    names = _shown_settings(settings)
+    table = Table(title="Settings", title_justify="left")
+    table.add_column("setting", no_wrap=True, min_width=max(len(name) for name in names))
+    table.add_column("value", overflow="fold")
+    table.add_column("what it is")
+    for name, (value, description) in names.items():
+        table.add_row(name, escape(value), escape(description))
     console.print(table)
+    marks = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
     for finding in findings:
-        mark = "[green]ok[/green]  " if finding.is_ok else "[red]FAIL[/red]"
-        console.print(f"{mark} {finding.part}: {escape(finding.found)}", highlight=False)
+        lines = [f"{marks[finding.is_ok]} {finding.part}: {escape(finding.found)}"]
+        lines += [f"     -> {escape(finding.remedy)}"] if finding.remedy else []
+        console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _shown_settings(settings: Settings) -> dict[str, tuple[str, str]]:
+    """The settings that concern the environment, with value and description: `local` reads none of those of AWS."""
+    from packaging_assets.aws_settings import AwsSettings
+
+    return {
+        f"PACKAGING_{name.upper()}": (str(getattr(settings, name)), field.description or "")
+        for name, field in type(settings).model_fields.items()
+        if settings.env == "aws" or name not in AwsSettings.model_fields or name in settings.model_fields_set
+    }

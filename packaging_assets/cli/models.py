@@ -5,11 +5,14 @@ import click
 from packaging_assets.cli import models_options
 from packaging_assets.cli.models_compare import compare
 from packaging_assets.cli.models_decisions import DECISIONS
-from packaging_assets.cli.models_options import check_model, example, find_version, told_in_one_sentence
+from packaging_assets.cli.models_new import new
+from packaging_assets.cli.models_options import check_model, example, find_version, place_of, told_in_one_sentence
 from packaging_assets.cli.models_output import print_json, print_table, print_version, transition_json, version_json
+from packaging_assets.cli.models_promote import promote
 from packaging_assets.cli.models_review import review
 from packaging_assets.cli.options import home_option, json_option
-from packaging_assets.domain.registry import Status, decisions_of
+from packaging_assets.domain.package_types import PACKAGE_TYPES
+from packaging_assets.domain.registry import STAGES, Status, decisions_of
 from packaging_assets.settings import Settings
 
 
@@ -24,17 +27,27 @@ from packaging_assets.settings import Settings
 def models() -> None:
     """Review, compare, approve, reject and pin model versions.
 
-    The champion of a model is the version that inference uses: the pinned one, else the approved one of the latest
-    training week.
+    The champion of a model is the version that inference uses as long as the model is live: the pinned one, else the
+    approved one of the latest training week. A shadow model has none: it is tried out beside the live one.
     """
 
 
-for _command in (review, compare, *DECISIONS):
+for _command in (new, review, compare, promote, *DECISIONS):
     models.add_command(_command)
 
 
-@models.command("list", epilog=example("packaging models list --model mailer --status Approved"))
+@models.command(
+    "list",
+    epilog=example(
+        "packaging models list --model mailer --status Approved",
+        "packaging models list --package-type mailer --stage shadow",
+    ),
+)
 @click.option("--model", metavar="MODEL", default=None, help="Only the versions of this model.")
+@click.option(
+    "--package-type", type=click.Choice(PACKAGE_TYPES), default=None, help="Only models that decide on this type."
+)
+@click.option("--stage", type=click.Choice(STAGES), default=None, help="Only versions judged as this.")
 @click.option(
     "--status",
     type=click.Choice([status.value for status in Status], case_sensitive=False),
@@ -43,19 +56,30 @@ for _command in (review, compare, *DECISIONS):
 )
 @json_option
 @home_option
-def list_versions(settings: Settings, model: str | None, status: str | None, as_json: bool) -> None:
+def list_versions(
+    settings: Settings,
+    model: str | None,
+    package_type: str | None,
+    stage: str | None,
+    status: str | None,
+    as_json: bool,
+) -> None:
     """List versions, by model and number; * marks the champions."""
     with told_in_one_sentence():
         registry = models_options.open_registry(settings)
         if model is not None:
             check_model(registry, model, settings)
-        found = registry.versions(model, None if status is None else Status(status))
+        found = [
+            version
+            for version in registry.versions(model, None if status is None else Status(status))
+            if package_type in (None, version.package_type) and stage in (None, version.stage)
+        ]
     if as_json:
         print_json([version_json(version) for version in found])
     elif found:
         print_table(found)
     else:
-        click.echo(f"No such model versions in {settings.home}. Train some: packaging demo.")
+        click.echo(f"No such model versions in {place_of(settings)}. Train some: packaging demo.")
 
 
 @models.command(epilog=example("packaging models show mailer champion"))

@@ -1,4 +1,4 @@
-"""`packaging models compare`: two versions of a model side by side."""
+"""`packaging models compare`: two versions that decide on one package type, side by side."""
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     epilog=example(
         "packaging models compare mailer:5 mailer:champion",
         "packaging models compare mailer:5 mailer:6 --html comparison.html",
+        "packaging models compare mailer:champion mailer_text:2",
     )
 )
 @click.argument("first", metavar="MODEL:VERSION")
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @json_option
 @home_option
 def compare(settings: Settings, first: str, second: str, html: Path | None, as_json: bool) -> None:
-    """Compare two versions of one model; VERSION is a number or "champion".
+    """Compare two versions of one model, or of two models for one package type; VERSION is a number or "champion".
 
     Figures stand side by side, each from its own week's evaluation. Where both versions have scored the same rows, and
     neither was trained on them, the difference (second minus first) comes with its standard error.
@@ -86,10 +87,10 @@ def _versions(settings: Settings, names: Sequence[str]) -> list[ModelVersion]:
 
 @contextmanager
 def _folders(settings: Settings, versions: Sequence[ModelVersion]) -> Generator[list["ComparedVersion"]]:
-    from packaging_assets.artifacts.local_store import LocalArtifactStore
     from packaging_assets.domain.model_comparison import ComparedVersion
+    from packaging_assets.resources.environment import artifact_store_for
 
-    store = LocalArtifactStore(settings.artifacts_path)
+    store = artifact_store_for(settings)
     with ExitStack() as stack:
 
         def open_folder(uri: str) -> Path:
@@ -111,6 +112,7 @@ def _as_json(
 ) -> dict[str, Any]:
     return {
         "model": first.model,
+        "models": [first.model, second.model],
         "versions": [first.version, second.version],
         "figures": {name: [one, other] for name, one, other in rows},
         "shared_rows": 0 if shared is None else len(shared.y),
@@ -133,8 +135,10 @@ def _print(
 
     screen = console()
     table = Table()
-    for heading in (first.model, f"version {first.version}", f"version {second.version}"):
-        table.add_column(heading, justify="left" if heading == first.model else "right")
+    subject, *names = _headings(first, second)
+    table.add_column(subject)
+    for name in names:
+        table.add_column(name, justify="right")
     for row in [*rows, *making]:
         table.add_row(*(Text(cell) for cell in row))
     screen.print(table)
@@ -145,3 +149,10 @@ def _print(
     for each in found:
         line = f"  {each.name}: {each.first:.4f} and {each.second:.4f}, difference {each.difference:+.4f}"
         screen.print(Text(f"{line} (standard error {each.standard_error:.4f})"))
+
+
+def _headings(first: ModelVersion, second: ModelVersion) -> tuple[str, str, str]:
+    """What both have in common, then what tells them apart."""
+    from packaging_assets.domain.model_comparison import names_apart, subject_of
+
+    return subject_of(first, second), *names_apart(first, second)

@@ -146,11 +146,15 @@ DECISIONS = (approve, reject, pin, unpin, roll_back, undo)
 
 
 def show_in_graph(settings: Settings, registry: "ModelRegistry", model: str) -> None:
-    """Tell the home's Dagster storage, if it has one, which version serves now."""
+    """Tell the home's Dagster storage, if it has one, which version serves now; the decision stands in any case."""
     if (settings.dagster_home / "dagster.yaml").exists():
-        from packaging_assets.champion_events import announce_champion  # imports Dagster
+        from packaging_assets.champion_events import announce_decision  # imports Dagster
+        from packaging_assets.components.model_set import ModelSetError
 
-        announce_champion(settings, model, registry.champion(model))
+        try:
+            announce_decision(settings, registry, model)
+        except ModelSetError as error:
+            click.echo(f"The decision is recorded, but Dagster's graph does not show it yet: {error}", err=True)
 
 
 def _print_champion(model: str, champion: ModelVersion | None, what: str, *, as_json: bool) -> None:

@@ -26,10 +26,15 @@ def example(*lines: str) -> str:
 
 
 def open_registry(settings: Settings) -> "ModelRegistry":
-    """The home's registry."""
-    from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+    """The environment's registry."""
+    from packaging_assets.resources.environment import model_registry_for
 
-    return SqliteModelRegistry(settings.registry_path)
+    return model_registry_for(settings)
+
+
+def place_of(settings: Settings) -> str:
+    """Which environment it is, in words: the home's folder, or the name under which AWS knows it."""
+    return str(settings.home) if settings.env == "local" else f"the environment {settings.environment_name} of AWS"
 
 
 @contextmanager
@@ -50,7 +55,7 @@ def check_model(registry: "ModelRegistry", model: str, settings: Settings) -> No
     known = registry.models()
     if model not in known:
         names = ", ".join(known) or "none so far (packaging demo trains some)"
-        raise UnknownVersionError(f"There is no model {model!r} in {settings.registry_path}; known models: {names}.")
+        raise UnknownVersionError(f"There is no model {model!r} in {place_of(settings)}; known models: {names}.")
 
 
 def find_version(registry: "ModelRegistry", model: str, version: str, settings: Settings) -> ModelVersion:

@@ -21,6 +21,7 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
         "model": version.model,
         "version": version.version,
         "package_type": version.package_type,
+        "stage": version.stage,
         "status": version.status,
         "is_champion": version.is_champion,
         "training_week": version.training_week,
@@ -70,26 +71,43 @@ def print_decision(before: ModelVersion, after: ModelVersion, *, as_json: bool) 
 
 
 def print_table(found: Sequence[ModelVersion]) -> None:
-    """One line per version."""
+    """One line per version.
+
+    The package type has a column where a model has a name of its own, the stage where a version is not live.
+    """
     from rich.table import Table
     from rich.text import Text
 
     table = Table()
-    for heading in ("model", "version", "week", "status", "PR-AUC", "to champion", "", "reasons"):
+    rows = [_columns(version) for version in found]
+    telling = {
+        "package type": any(version.package_type != version.model for version in found),
+        "stage": any(version.stage != "live" for version in found),
+    }
+    headings = [heading for heading in rows[0] if telling.get(heading, True)]
+    for heading in headings:
         is_number = heading in {"version", "PR-AUC", "to champion"}
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "reasons")
-    for version in found:
-        table.add_row(
-            Text(version.model),
-            str(version.version),
-            version.training_week,
-            Text(version.status, style=STATUS_STYLES[version.status]),
-            figure(version, PR_AUC, ".3f"),
-            figure(version, CHAMPION_DIFFERENCE, "+.3f"),
-            "*" if version.is_champion else "",
-            Text(_short_reasons(version)),
-        )
+    for version, row in zip(found, rows, strict=True):
+        styles = {"status": STATUS_STYLES[version.status]}
+        table.add_row(*(Text(row[heading], style=styles.get(heading, "")) for heading in headings))
     console().print(table)
+
+
+def _columns(version: ModelVersion) -> dict[str, str]:
+    """What the table can show of a version, by heading."""
+    return {
+        "model": version.model,
+        "package type": version.package_type,
+        "version": str(version.version),
+        "week": version.training_week,
+        "stage": version.stage,
+        "status": version.status,
+        "PR-AUC": figure(version, PR_AUC, ".3f"),
+        "to champion": figure(version, CHAMPION_DIFFERENCE, "+.3f"),
+        "": "*" if version.is_champion else "",
+        "reasons": _short_reasons(version),
+    }
 
 
 def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
@@ -120,10 +138,11 @@ def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
 
 
 def _described(version: ModelVersion) -> list[tuple[str, str]]:
-    metrics = [(name, figure(version, name, ".4g")) for name in _figures(version.metrics)]
+    metrics = [(name, _formatted(value, ".4g")) for name, value in _figures(version.metrics)]
     return [
         ("version", f"{version.model} {version.version}{' (champion)' if version.is_champion else ''}"),
         ("package type", version.package_type),
+        ("stage", version.stage),
         ("week", version.training_week),
         ("status", f"{version.status}, by {version.actor} at {version.updated_at:%Y-%m-%d %H:%M} UTC"),
         ("verdict", version.verdict),
@@ -143,15 +162,15 @@ def console() -> Any:
     return screen if screen.is_terminal else Console(width=PIPED_WIDTH)
 
 
-def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of the single figures in nested metrics; lists are for the model card."""
-    names: list[str] = []
+def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """The single figures in nested metrics by dotted name; lists are for the model card."""
+    figures: list[tuple[str, Any]] = []
     for name, value in sorted(metrics.items()):
         if isinstance(value, Mapping):
-            names += _figures(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+            figures += _figures(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
         elif not isinstance(value, list):
-            names.append(f"{prefix}{name}")
-    return names
+            figures.append((f"{prefix}{name}", value))
+    return figures
 
 
 def figure(version: ModelVersion, dotted_name: str, form: str) -> str:
@@ -159,6 +178,10 @@ def figure(version: ModelVersion, dotted_name: str, form: str) -> str:
     value: Any = version.metrics
     for name in dotted_name.split("."):
         value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    return _formatted(value, form)
+
+
+def _formatted(value: Any, form: str) -> str:
     return format(value, form) if isinstance(value, int | float) else str("-" if value is None else value)
 
 

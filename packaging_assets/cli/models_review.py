@@ -15,9 +15,13 @@ from packaging_assets.domain.registry import ModelVersion, RegistryError, Status
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from packaging_assets.resources.model_cards import CardPage
     from packaging_assets.resources.model_registry import ModelRegistry
 
 APPROVE, REJECT, SKIP = "approve", "reject", "skip"
+
+CARDS = "cards"
+"""Folder of the home for pages that were fetched from where the artifacts are."""
 
 
 @click.command(
@@ -59,8 +63,7 @@ def review(
             _decide_by_flags(settings, registry, pending, (model, version), decision, reason, actor, as_json=as_json)
             return
         if as_json:
-            cards = {_key(item): _card(settings, item) for item in pending}
-            print_json([{**version_json(item), "model_card": cards[_key(item)]} for item in pending])
+            print_json([{**version_json(item), **_card_json(_card(settings, item))} for item in pending])
             return
         if not pending:
             click.echo("Nothing waits for a person.")
@@ -86,10 +89,6 @@ def _pending(
     if model is not None and version is not None:
         return [registry.get(model, version)]
     return registry.versions(model, Status.PENDING)
-
-
-def _key(version: ModelVersion) -> tuple[str, int]:
-    return version.model, version.version
 
 
 def _decide_by_flags(
@@ -138,20 +137,26 @@ def _show(settings: Settings, version: ModelVersion) -> None:
         click.echo(f"  - {reason}")
     card = _card(settings, version)
     if card is not None:
-        click.echo(f"  model card: {card}")
+        is_fetched = str(card.path) != card.location
+        click.echo(f"  model card: {card.path}" + (f" (from {card.location})" if is_fetched else ""))
 
 
-def _card(settings: Settings, version: ModelVersion) -> str | None:
-    from packaging_assets.artifacts.local_store import LocalArtifactStore
+def _card(settings: Settings, version: ModelVersion) -> "CardPage | None":
     from packaging_assets.artifacts.store import ArtifactError
-    from packaging_assets.resources.model_cards import find_model_card
+    from packaging_assets.resources.environment import artifact_store_for
+    from packaging_assets.resources.model_cards import fetch_model_card
 
-    store = LocalArtifactStore(settings.artifacts_path)
     try:
-        card = find_model_card(store, version)
+        return fetch_model_card(artifact_store_for(settings), version, settings.home / CARDS)
     except ArtifactError:  # damaged, or a registry without its artifacts: a review goes on without the card
         return None
-    return None if card is None else str(settings.artifacts_path / card.uri / min(card.files))
+
+
+def _card_json(card: "CardPage | None") -> dict[str, str | None]:
+    return {
+        "model_card": None if card is None else str(card.path),
+        "model_card_location": None if card is None else card.location,
+    }
 
 
 def _ask(

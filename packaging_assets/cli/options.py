@@ -1,6 +1,7 @@
 """Options that several commands share, and how a command's errors reach the terminal."""
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,25 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_settings(*args: Any, home: Path | None, **options: Any) -> Any:
-        return command(_settings(home), *args, **options)
+        try:
+            return command(_settings(home), *args, **options)
+        except Exception as error:
+            sentence = _in_one_sentence(error)
+            if sentence is None:
+                raise
+            raise click.ClickException(sentence) from None
 
     return with_settings
+
+
+def _in_one_sentence(error: Exception) -> str | None:
+    """What to tell of an error that a person can do something about, or None: the program is at fault."""
+    if isinstance(error, SettingsError):
+        return str(error)
+    exceptions = sys.modules.get("botocore.exceptions")  # not imported here: who has not used AWS has none of them
+    if exceptions is not None and isinstance(error, (exceptions.ClientError, exceptions.BotoCoreError)):
+        return f"AWS: {error}. `packaging doctor` looks at every service and says what to do."
+    return None
 
 
 def _settings(home: Path | None) -> Settings:

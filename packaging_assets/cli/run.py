@@ -1,21 +1,50 @@
-"""`packaging run`: the jobs for a partition, in this process and without a server."""
+"""`packaging run`: jobs for their partitions, in this process and without a server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from packaging_assets.cli.options import home_option
 from packaging_assets.settings import Settings
 
-JOB_NAMES = ("warehouse", "weekly", "daily", "monthly")
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from packaging_assets.runner import JobRun
+
+JOB_NAMES = ("warehouse", "weekly", "daily", "monthly", "daily_shadow", "monthly_shadow")
+
+
+@dataclass(frozen=True)
+class AskedJob:
+    """A job and its partition, or the range from `first` to `last`."""
+
+    name: str
+    first: str
+    last: str | None = None
 
 
 @click.command()
-@click.argument("job", type=click.Choice(JOB_NAMES))
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB[@PARTITION]...")
 @click.option("--partition", help="The week's Monday, the day, or the month's first day, as YYYY-MM-DD.")
 @click.option("--from", "first", help="First day of a range (warehouse only).")
 @click.option("--to", "last", help="Last day of a range (warehouse only).")
+@click.option("--no-cache", is_flag=True, help="Compute every artifact, also where it is there already.")
 @home_option
-def run(settings: Settings, job: str, partition: str | None, first: str | None, last: str | None) -> None:
-    """Run a job through Dagster, for one partition or a range of days.
+def run(
+    settings: Settings,
+    jobs: tuple[str, ...],
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    *,
+    no_cache: bool,
+) -> None:
+    """Run jobs through Dagster, each for one partition or a range of days.
+
+    JOB is warehouse, weekly, daily, monthly, daily_shadow or monthly_shadow.
 
     \b
     The order for new data:
@@ -23,31 +52,78 @@ def run(settings: Settings, job: str, partition: str | None, first: str | None, 
       packaging run weekly --partition 2025-01-06                 train, judge and register every model
       packaging run daily --partition 2025-01-12                  score the day's products
       packaging run monthly --partition 2025-01-01                score the whole inventory
+      packaging run daily_shadow --partition 2025-01-12           score the day's products with the shadow models
 
-    What was computed before from the same inputs and code is taken from the cache. After a failure, run the same
-    command again: it goes on where it failed.
+    \b
+    Several in one process, one after another, which saves loading the project again; the first that fails ends it:
+      packaging run warehouse@2025-01-06..2025-01-12 weekly@2025-01-06 monthly@2025-01-01
+
+    What was computed before from the same inputs and code is taken from the cache, unless --no-cache is given; what is
+    then computed again and comes out the same keeps its place, and what does not is told. After a failure go on with
+    packaging runs retry last, or run the same command again.
     """
-    if bool(partition) == bool(first and last):
-        raise click.UsageError("Give either --partition, or --from and --to.")
-    if last and job != "warehouse":
-        raise click.UsageError(f"--from and --to are for the warehouse; give --partition for {job}.")
-    _run(settings, job, first=partition or str(first), last=last)
+    asked = [asked_job(job, partition, first, last) for job in jobs]
+    if len(asked) > 1 and (partition or first or last):
+        raise click.UsageError("Of several jobs each says its own partition: JOB@PARTITION, without options.")
+    if no_cache and any(job.name == "warehouse" for job in asked):
+        raise click.UsageError("--no-cache is for artifacts; the warehouse builds whatever is not up to date.")
+    _run(settings, asked, no_cache=no_cache)
 
 
-def _run(settings: Settings, job: str, *, first: str, last: str | None) -> None:
+def asked_job(job: str, partition: str | None, first: str | None, last: str | None) -> AskedJob:
+    """What an argument and the options ask for.
+
+    Raises:
+        click.UsageError: there is no such job, or its partition is not said exactly once.
+    """
+    name, at, window = job.partition("@")
+    if name not in JOB_NAMES:
+        raise click.BadParameter(f"{name!r} is not one of {', '.join(JOB_NAMES)}.", param_hint="JOB")
+    if bool(at) + bool(partition) + bool(first or last) != 1 or bool(first) != bool(last):
+        raise click.UsageError(
+            f"Say the partition of {name} once: {name}@PARTITION, or --partition, or --from and --to."
+        )
+    if at:
+        partition, dots, last = window.partition("..")
+        if not partition or (dots and not last):
+            raise click.UsageError(f"{job!r} lacks a day: write {name}@2025-01-06, or a range 2025-01-06..2025-01-12.")
+    if last and name != "warehouse":
+        raise click.UsageError(f"Ranges are for the warehouse; give one partition for {name}.")
+    return AskedJob(name, partition or str(first), last or None)
+
+
+def _run(settings: Settings, asked: Sequence[AskedJob], *, no_cache: bool) -> None:
     from rich.console import Console  # kept out of `packaging --help`
 
     console = Console(stderr=True)
-    with console.status(f"{job}: loading definitions") as status:
-        from packaging_assets.runner import JobFailedError, JobRunner, UnknownPartitionError  # imports Dagster
+    with console.status("loading definitions") as status:
+        from packaging_assets.components.step_asset import NO_CACHE_TAG  # imports Dagster
+        from packaging_assets.runner import JobFailedError, JobRunner, UnknownPartitionError
 
         try:
             runner = JobRunner.for_home(settings)
-            outcome = runner.run(job, first=first, last=last, on_step=lambda step: status.update(f"{job}: {step}"))
+            for job in asked:
+                outcome = runner.run(
+                    job.name,
+                    first=job.first,
+                    last=job.last,
+                    on_step=lambda step, name=job.name: status.update(f"{name}: {step}"),
+                    tags=NO_CACHE_TAG if no_cache else {},
+                )
+                print_outcome(console, outcome)
         except (JobFailedError, UnknownPartitionError) as error:
             raise click.ClickException(str(error)) from None
+
+
+def print_outcome(console: "Console", outcome: "JobRun") -> None:
+    """What a job did, in a line, and a line for each step that is not deterministic."""
     hits = sum(value == "hit" for value in outcome.cache.values())
     console.print(
-        f"{job} {outcome.partition}: done in {outcome.seconds:.1f} s, {hits} of {len(outcome.cache)} steps "
+        f"{outcome.job} {outcome.partition}: done in {outcome.seconds:.1f} s, {hits} of {len(outcome.cache)} steps "
         f"from the cache (run {outcome.run_id})"
     )
+    for asset, files in outcome.differing.items():
+        console.print(
+            f"[yellow]{asset} was computed again and differs in {', '.join(files)}: its step is not deterministic. "
+            "The artifact that was there is kept.[/]"
+        )

@@ -1,8 +1,7 @@
 """The two assets of a cadence of inference: the inventory to score and the predictions, daily or monthly alike."""
 
 import datetime as dt
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Generator, Iterable, Mapping
 
 import dagster as dg
 
@@ -10,7 +9,10 @@ from packaging_assets.artifacts.run_step import StepResult
 from packaging_assets.artifacts.step import Compute, Input
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
 from packaging_assets.components.checks import SEVERITIES, check_results, check_specs, stored_verdict
-from packaging_assets.components.model_spec import ModelSpec
+from packaging_assets.components.instance_spec import InstanceSpec, most_demanding
+from packaging_assets.components.model_set import ModelSet
+from packaging_assets.components.project_features import extract_columns
+from packaging_assets.components.serving import serving_versions, spec_of_version
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.warehouse_extract import extract
 from packaging_assets.domain.architectures import architecture_module
@@ -34,7 +36,13 @@ from packaging_assets.partitions import as_of
 from packaging_assets.resources.clock import Clock
 from packaging_assets.resources.model_registry import ModelRegistry
 from packaging_assets.resources.predictions_table import PredictionPartition, load_predictions
-from packaging_assets.resources.queries import query
+from packaging_assets.resources.queries import (
+    BEGINNING,
+    INVENTORY_ORDER,
+    inventory_parameters,
+    inventory_slices,
+    query,
+)
 from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings
 
@@ -47,11 +55,11 @@ OWNERS = ("team:packaging-science",)
 
 
 def inventory_asset(
-    cadence: str, partitions: dg.TimeWindowPartitionsDefinition, description: str, specs: Sequence[ModelSpec]
+    cadence: str, partitions: dg.TimeWindowPartitionsDefinition, description: str, models: ModelSet
 ) -> dg.AssetsDefinition:
-    """Build `<cadence>/inventory`, checked against what the champions of `specs` learned from."""
-    models = {spec.package_type: spec for spec in specs}
+    """Build `<cadence>/inventory`, checked against what the versions that serve learned from."""
     key = dg.AssetKey([cadence, "inventory"])
+    columns = extract_columns(spec.features for spec in models.specs.values())
 
     @dg.asset(
         key=key,
@@ -74,28 +82,27 @@ def inventory_asset(
     ) -> dg.MaterializeResult:
         window = partitions.time_window_for_partition_key(context.partition_key)
         end = as_of(partitions, context.partition_key)
-        bounds: dict[str, Any] = {"as_of": end}
-        if cadence == "daily":
-            bounds["window_start"] = window.start.replace(tzinfo=None)
-        products = extract(warehouse, settings, as_of=end, queries={"": (query(f"inventory_{cadence}"), bounds)})
+        start = window.start.replace(tzinfo=None) if cadence == "daily" else BEGINNING
+        queries = {"": (query("inventory"), inventory_parameters(start, end))}
+        products = extract(warehouse, settings, as_of=end, queries=queries, slices={"": inventory_slices()})
         runner = StepRunner(context, artifact_store, compute)
-        params = FeatureExtractParams(as_of=end)
-        result = runner.run(keep_features, inputs={"extract": products}, params=params)
-        champions = champions_of(model_registry, sorted(models))
-        if not champions:
+        params = FeatureExtractParams(as_of=end, columns=columns, order=INVENTORY_ORDER)
+        machines = beside_predictions(predict_instances(models))
+        result = runner.run(keep_features, inputs={"extract": products}, params=params, instances=machines)
+        serving = serving_versions(model_registry, models)
+        if not serving:
             return materialized(result, check_results=_nothing_to_compare_with())
         checked = ArtifactInput(artifact_store, result.artifact)
-        checks = run_inventory_checks(runner, checked, _model_inputs(artifact_store, champions), champions, models)
+        checks = run_inventory_checks(runner, checked, model_inputs(artifact_store, serving.values()), serving, models)
         return materialized(result, check_results=check_results(verdict_in(artifact_store, checks), checks))
 
     return inventory
 
 
 def predictions_asset(
-    cadence: str, partitions: dg.TimeWindowPartitionsDefinition, description: str, specs: Sequence[ModelSpec]
+    cadence: str, partitions: dg.TimeWindowPartitionsDefinition, description: str, models: ModelSet
 ) -> dg.AssetsDefinition:
-    """Build `<cadence>/predictions` for the models of `specs`."""
-    models = {spec.package_type: spec for spec in specs}
+    """Build `<cadence>/predictions` for the versions that serve."""
     key = dg.AssetKey([cadence, "predictions"])
 
     @dg.asset(
@@ -103,7 +110,7 @@ def predictions_asset(
         check_specs=check_specs(key, PREDICTION_CHECKS),
         description=description,
         partitions_def=partitions,
-        deps=[[cadence, "inventory"], *([model, "champion"] for model in models)],
+        deps=[[cadence, "inventory"], *([model, "champion"] for model in models.live())],
         group_name="inference",
         owners=OWNERS,
         kinds={"parquet"},
@@ -117,25 +124,30 @@ def predictions_asset(
         model_registry: dg.ResourceParam[ModelRegistry],
         clock: dg.ResourceParam[Clock],
     ) -> Generator[dg.AssetCheckResult | dg.MaterializeResult]:
-        champions = approved_models(model_registry, sorted(models))
+        serving = approved_models(model_registry, models)
         runner = StepRunner(context, artifact_store, compute)
         inventory = runner.upstream(f"{cadence}/inventory")
-        inputs = _model_inputs(artifact_store, champions)
+        inputs = model_inputs(artifact_store, serving.values())
         # Dagster's record of the inventory's checks may be of other champions, or missing; these are the ones at hand.
-        drift = run_inventory_checks(runner, inventory, inputs, champions, models)
+        drift = run_inventory_checks(runner, inventory, inputs, serving, models)
         refuse_failed_checks(f"{cadence}/inventory", context.partition_key, verdict_in(artifact_store, drift))
         last = artifact_store.current(f"{cadence}/predictions", context.partition_key)
         result = runner.run(
             predict,
             inputs={"inventory": inventory, **inputs},
-            params=_predict_params(champions, models, as_of(partitions, context.partition_key)),
-            extra_modules=sorted({architecture_module(spec.architecture) for spec in specs}),
+            params=PredictParams(
+                models=tuple(predict_model(models, version) for version in serving.values()),
+                as_of=as_of(partitions, context.partition_key),
+            ),
+            extra_modules=architecture_modules(models, serving.values()),
+            instances=predict_instances(models),
         )
         checks = runner.run(
             check_predictions,
             inputs={"inventory": inventory, "predictions": ArtifactInput(artifact_store, result.artifact)},
-            params=_check_predictions_params(champions, models),
+            params=_check_predictions_params(serving, models),
             asset_key=f"{cadence}/predictions_checks",
+            instances=beside_predictions(predict_instances(models)),
         )
         verdict = verdict_in(artifact_store, checks)
         yield from check_results(verdict, checks)  # recorded even when the next line refuses
@@ -159,8 +171,10 @@ def predictions_asset(
             result,
             metadata={
                 "inventory_rows": inventory.artifact.total_rows,
-                "models": {name: version.version for name, version in champions.items()},
-                "types_without_approved_model": sorted(set(models) - set(champions)),
+                "models": {version.model: version.version for version in serving.values()},
+                "types_without_approved_model": sorted(
+                    {spec.package_type for spec in models.live().values()} - set(serving)
+                ),
                 "load": "replaced the partition" if load.is_new else "the warehouse already held these rows",
             },
         )
@@ -168,45 +182,57 @@ def predictions_asset(
     return predictions
 
 
-def champions_of(registry: ModelRegistry, models: Sequence[str]) -> dict[str, ModelVersion]:
-    """The champion of each model that has one; none is no error."""
-    champions = {model: registry.champion(model) for model in models}
-    return {model: version for model, version in champions.items() if version is not None}
-
-
-def approved_models(registry: ModelRegistry, models: Sequence[str]) -> dict[str, ModelVersion]:
-    """The champion of each model that has one.
+def approved_models(registry: ModelRegistry, models: ModelSet) -> dict[str, ModelVersion]:
+    """The version that serves each package type, by package type; see `serving_versions`.
 
     Raises:
-        NoApprovedModel: none of them has an approved version.
+        NoApprovedModel: no package type has one.
     """
-    approved = champions_of(registry, models)
-    if not approved:
+    serving = serving_versions(registry, models)
+    if not serving:
         raise NoApprovedModel(
-            f"No approved version of any model ({', '.join(models)}): nothing can be predicted. Train a week "
-            "(`packaging run weekly --partition <monday>`), or approve a version by name "
+            f"No approved version of any model ({', '.join(sorted(models.live()))}): nothing can be predicted. Train a "
+            "week (`packaging run weekly --partition <monday>`), or approve a version by name "
             "(`packaging models list`, `packaging models approve`)."
         )
-    return approved
+    return serving
 
 
 def run_inventory_checks(
     runner: StepRunner,
     inventory: ArtifactInput,
-    model_inputs: Mapping[str, Input],
-    champions: Mapping[str, ModelVersion],
-    models: Mapping[str, ModelSpec],
+    inputs: Mapping[str, Input],
+    serving: Mapping[str, ModelVersion],
+    models: ModelSet,
 ) -> StepResult:
-    """Check an inventory against the champions' training; the same inventory and champions are checked once."""
+    """Check an inventory against the serving versions' training; the same inventory and versions are checked once."""
     checked = tuple(
-        InventoryModel(name=model, input_name=f"model_{model}", policy=models[model].gates) for model in champions
+        InventoryModel(
+            name=version.model,
+            input_name=_input_name(version),
+            policy=spec_of_version(models, version).gates,
+        )
+        for version in serving.values()
     )
     return runner.run(
         check_inventory,
-        inputs={"inventory": inventory, **model_inputs},
+        inputs={"inventory": inventory, **inputs},
         params=CheckInventoryParams(models=checked),
         asset_key=f"{inventory.artifact.asset_key}_checks",
+        instances=beside_predictions(predict_instances(models)),
     )
+
+
+def predict_instances(models: ModelSet) -> InstanceSpec:
+    """The machines on which one step scores with the models of all package types, see `most_demanding`."""
+    return most_demanding(spec.instances.predict for spec in models.live().values())
+
+
+def beside_predictions(machines: InstanceSpec) -> InstanceSpec:
+    """The machines of the steps before and after scoring: the same, and each step as suits it unless in the driver."""
+    if machines.run_as == "driver":
+        return machines
+    return machines.model_copy(update={"run_as": None, "use_spot": False})
 
 
 def verdict_in(store: ArtifactStore, checks: StepResult) -> Verdict:
@@ -241,40 +267,50 @@ def _nothing_to_compare_with() -> list[dg.AssetCheckResult]:
     ]
 
 
-def _check_predictions_params(
-    champions: Mapping[str, ModelVersion], models: Mapping[str, ModelSpec]
-) -> CheckPredictionsParams:
+def _check_predictions_params(serving: Mapping[str, ModelVersion], models: ModelSet) -> CheckPredictionsParams:
     return CheckPredictionsParams(
         models=tuple(
-            ScoredModel(
-                package_type=version.package_type,
-                policy=models[model].gates,
-                score_profile=version.metrics.get("score_profile"),
-                pr_auc_standard_error=float(version.metrics.get("pr_auc_standard_error") or 0.0),
+            ScoredModel.model_validate(
+                {
+                    "package_type": version.package_type,
+                    "model": version.model,
+                    "policy": spec_of_version(models, version).gates,
+                    "score_profile": version.metrics.get("score_profile"),
+                    "pr_auc_standard_error": float(version.metrics.get("pr_auc_standard_error") or 0.0),
+                }
             )
-            for model, version in champions.items()
+            for version in serving.values()
         )
     )
 
 
-def _model_inputs(store: ArtifactStore, champions: Mapping[str, ModelVersion]) -> dict[str, Input]:
-    return {
-        f"model_{model}": ArtifactInput(store, store.get(version.artifact_uri)) for model, version in champions.items()
-    }
+def model_inputs(store: ArtifactStore, versions: Iterable[ModelVersion]) -> dict[str, Input]:
+    """The folders of versions as a step's inputs."""
+    return {_input_name(version): ArtifactInput(store, store.get(version.artifact_uri)) for version in versions}
 
 
-def _predict_params(
-    champions: Mapping[str, ModelVersion], models: Mapping[str, ModelSpec], end: dt.datetime
-) -> PredictParams:
-    return PredictParams(
-        models=tuple(
-            PredictModel(
-                package_type=version.package_type,
-                version=version.version,
-                threshold=models[model].suitable_from,
-                input_name=f"model_{model}",
-            )
-            for model, version in champions.items()
-        ),
-        as_of=end,
+def predict_model(models: ModelSet, version: ModelVersion) -> PredictModel:
+    """A version as `predict` applies it, its folder being among `model_inputs`."""
+    return PredictModel.model_validate(
+        {
+            "package_type": version.package_type,
+            "model": version.model,
+            "version": version.version,
+            "threshold": spec_of_version(models, version).suitable_from,
+            "input_name": _input_name(version),
+        }
     )
+
+
+def architecture_modules(models: ModelSet, versions: Iterable[ModelVersion]) -> list[str]:
+    """The modules by whose code versions score, those of the models that they feed from included."""
+    named = (
+        name
+        for version in versions
+        for name in version.metrics.get("architectures", [spec_of_version(models, version).architecture])
+    )
+    return sorted({architecture_module(name) for name in named})
+
+
+def _input_name(version: ModelVersion) -> str:
+    return f"model_{version.model}"

@@ -7,10 +7,15 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
+from packaging_assets.artifacts.job import JobFacts
 from packaging_assets.artifacts.run_step import StepResult, run_step
-from packaging_assets.artifacts.step import Compute, Input, Step
+from packaging_assets.artifacts.step import Compute, Input, Step, Tell
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.components.instance_spec import InstanceSpec
 from packaging_assets.resources.code_version import code_version
+
+NO_CACHE_TAG = {"packaging/no_cache": "true"}
+"""Tag of the runs that compute every step, whether or not its result is there already."""
 
 
 class MissingUpstreamError(Exception):
@@ -33,22 +38,38 @@ class StepRunner:
         params: BaseModel,
         extra_modules: Sequence[str] = (),
         asset_key: str | None = None,
+        instances: InstanceSpec | None = None,
+        model: str = "",
     ) -> StepResult:
         """Run the step for this asset and partition, or find its result in the store.
 
-        `asset_key` is for a step whose artifact is not the asset itself, such as checks made on it.
+        What a job of the step prints goes to the run's log.
+
+        Args:
+            step: see `run_step`, as for `inputs`, `params` and `extra_modules`.
+            inputs: by the names that the step knows them by.
+            params: the step's params.
+            extra_modules: modules that the step finds by name.
+            asset_key: for a step whose artifact is not the asset itself, such as checks made on it.
+            instances: the machines to run it on; None for those that the compute gives every step.
+            model: whose step it is, for the cost of its job; "" for one that several models share.
         """
-        return run_step(
+        key = asset_key or asset_name(self.context.asset_key)
+        result = run_step(
             self.store,
             step,
-            asset_key=asset_key or asset_name(self.context.asset_key),
+            asset_key=key,
             partition=self.context.partition_key,
             inputs=inputs,
             params=params,
             provenance={"run_id": self.context.run.run_id, "code_version": code_version()},
             extra_modules=extra_modules,
-            compute=self.compute,
+            compute=compute_for(self.compute, instances, key, model, tell=self.context.log.info),
+            use_cache=uses_cache(self.context),
         )
+        if result.differing_files:
+            self.context.log.warning(_not_deterministic(result))
+        return result
 
     def upstream(self, asset_key: str) -> ArtifactInput:
         """The current artifact of another asset in the same partition.
@@ -64,6 +85,19 @@ class StepRunner:
                 f"not been materialized: materialize {asset_key} for that partition first."
             )
         return ArtifactInput(self.store, artifact)
+
+
+def compute_for(
+    compute: Compute, instances: InstanceSpec | None, asset_key: str, model: str, *, tell: Tell | None = None
+) -> Compute:
+    """The compute with a step's machines, with tags that say whose cost they are, and who hears of its job."""
+    tags = {"packaging:asset": asset_key, **({"packaging:model": model} if model else {})}
+    return compute.using(None if instances is None else instances.resources, tags=tags, tell=tell)
+
+
+def uses_cache(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run may take results from the cache."""
+    return not NO_CACHE_TAG.items() <= context.run.tags.items()
 
 
 def asset_name(key: dg.AssetKey) -> str:
@@ -98,4 +132,35 @@ def _artifact_metadata(result: StepResult) -> dict[str, Any]:
         metadata["dagster/row_count"] = artifact.total_rows
     if result.computed_by_run:
         metadata["computed_by"] = dg.MetadataValue.dagster_run(result.computed_by_run)
+    if result.job is not None:
+        metadata |= _job_metadata(result.job)
+    if result.is_confirmed:
+        metadata["computed_again"] = "gave the same bytes"
+    if result.differing_files:
+        metadata["computed_again"] = _not_deterministic(result)
+        metadata["differing_files"] = list(result.differing_files)
     return metadata
+
+
+def _job_metadata(job: JobFacts) -> dict[str, Any]:
+    """What ran the step: `job_seconds` are billed for each machine, `job_cost` is for all of them together."""
+    metadata: dict[str, Any] = {
+        "job": job.name,
+        "job_kind": job.kind,
+        "instance_type": job.instance_type,
+        "instance_count": job.instance_count,
+    }
+    if job.seconds is not None:
+        metadata["job_seconds"] = dg.MetadataValue.float(float(job.seconds))
+    if job.cost is not None:
+        metadata |= {"job_cost": dg.MetadataValue.float(round(job.cost, 6)), "job_currency": job.currency}
+    return metadata
+
+
+def _not_deterministic(result: StepResult) -> str:
+    artifact = result.artifact
+    return (
+        f"{artifact.asset_key} for {artifact.partition} was computed again from the same code, params and inputs, and "
+        f"differs in {', '.join(result.differing_files)}: the step is not deterministic (look for unset seeds, "
+        "unordered rows, times, threads). The artifact that was there is kept, since versions may rest on it."
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from packaging_assets.resources.built_days import version_before
-from packaging_assets.resources.warehouse import Extract, Warehouse
+from packaging_assets.resources.warehouse import Extract, Slices, Warehouse
 from packaging_assets.settings import Settings
 
 
@@ -15,6 +15,7 @@ def extract(
     *,
     as_of: dt.datetime,
     queries: Mapping[str, tuple[str, Mapping[str, Any]]],
+    slices: Mapping[str, Slices] | None = None,
 ) -> Extract:
     """The queries' rows as Parquet, standing for what the warehouse holds before `as_of`.
 
@@ -23,6 +24,7 @@ def extract(
         settings: for the first and last day with a partition, and the rows per file.
         as_of: everything dated before it must be built, and nothing else may reach the rows.
         queries: folder name -> SQL and its parameters.
+        slices: folder name -> its query as slices.
 
     Raises:
         MissingDaysError: a day before `as_of` is not in the warehouse's models yet.
@@ -34,4 +36,5 @@ def extract(
         queries=queries,
         rows_per_file=settings.rows_per_chunk,
         version=version_before(warehouse, as_of, needed=days),
+        slices=slices or {},
     )

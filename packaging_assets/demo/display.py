@@ -13,14 +13,16 @@ from packaging_assets.domain.package_types import PACKAGE_TYPES
 VERDICT_STYLE = {"approve": "green", "pending": "yellow", "reject": "red"}
 
 
-def show_report(report: Mapping[str, Any], console: Console, *, home: str) -> None:
-    """Print models, inference, recommendations, times, and what to do next."""
+def show_report(report: Mapping[str, Any], console: Console, *, home: str, is_local: bool = True) -> None:
+    """Print models, inference, recommendations, times, and what to do next in this environment."""
     console.print(_models(report))
     console.print(_why_not_approved(report))
     console.print(Group(_inference(report), _why_refused(report), _recommendations(report)))
     console.print(f"{_seconds(report)}\n{_cache(report)}", highlight=False)
+    ui = "[cyan]packaging ui[/cyan]"
     console.print(
-        f"\n[bold]Next[/bold]  [cyan]make ui[/cyan] (or [cyan]packaging ui[/cyan]) opens this home in the Dagster UI; "
+        f"\n[bold]Next[/bold]  {f'[cyan]make ui[/cyan] (or {ui})' if is_local else ui} "
+        "opens this home in the Dagster UI; "
         f"[cyan]packaging models list[/cyan] shows every version.\nHome: {home}",
         highlight=False,
     )

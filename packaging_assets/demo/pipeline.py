@@ -1,6 +1,7 @@
 """Runs the main job week by week, as it would happen: a week's deliveries arrive, are built, and are trained on."""
 
 import datetime as dt
+import json
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -105,19 +106,50 @@ def run_demo(home: Path | None, config: RetailerConfig, progress: Progress) -> D
 
 def _claim_home(settings: Settings, config: RetailerConfig) -> None:
     marker = settings.home / CONFIG_FILE
-    wanted = config.model_dump_json(indent=2) + "\n"
+    wanted = json.dumps({**config.model_dump(mode="json"), **_place(settings)}, indent=2) + "\n"
     if marker.exists() and marker.read_text() != wanted:
         raise DemoError(
             f"{settings.home} holds a demo with other options ({marker}). Choose another home with --home, or delete "
             "this one."
         )
-    if not marker.exists() and settings.warehouse_path.exists():
-        raise DemoError(
-            f"{settings.home} holds a warehouse that no demo made. The demo does not mix with other data: choose "
-            "another home with --home."
-        )
+    if not marker.exists():
+        _refuse_data_of_others(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     marker.write_text(wanted)
+
+
+def _place(settings: Settings) -> dict[str, str]:
+    """Where the data goes, if not into the home: a demo that was begun in one place does not go on in another."""
+    if settings.env == "local":
+        return {}
+    return {
+        "environment": settings.environment_name,
+        "bucket": f"{settings.s3_bucket}/{settings.s3_prefix}",
+        "warehouse": f"{settings.redshift_workgroup or settings.redshift_cluster}/{settings.redshift_database}",
+    }
+
+
+def _refuse_data_of_others(settings: Settings) -> None:
+    """Leave a warehouse alone that somebody's data is in.
+
+    Raises:
+        DemoError: it is.
+    """
+    if settings.env == "local":
+        if settings.warehouse_path.exists():
+            raise DemoError(
+                f"{settings.home} holds a warehouse that no demo made. The demo does not mix with other data: choose "
+                "another home with --home."
+            )
+        return
+    warehouse = warehouse_for(settings)
+    warehouse.create_tables()
+    if warehouse.fetch('select delivery_id from "raw".deliveries limit 1', {}):
+        raise DemoError(
+            f"The warehouse of {settings.environment_name} (database {settings.redshift_database}) holds deliveries "
+            f"that no demo of {settings.home} made. The demo does not mix with other data: choose an empty database "
+            "with PACKAGING_REDSHIFT_DATABASE, and a PACKAGING_S3_PREFIX and PACKAGING_NAME of its own."
+        )
 
 
 def _train_week_by_week(run: DemoRun, runner: JobRunner, progress: Progress) -> None:

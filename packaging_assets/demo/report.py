@@ -29,7 +29,9 @@ def build_report(run: DemoRun) -> dict[str, Any]:
 
 def _models(run: DemoRun) -> list[dict[str, Any]]:
     versions = model_registry_for(run.settings).versions()
-    latest = {(version.training_week, version.package_type): version for version in versions}
+    # Of the models that serve: a project's shadow models are trained beside them.
+    live = [version for version in versions if version.stage == "live"]
+    latest = {(version.training_week, version.package_type): version for version in live}
     return [
         _model(run, latest[week, package_type])
         for week in run.retailer.weeks
@@ -42,6 +44,7 @@ def _model(run: DemoRun, version: ModelVersion) -> dict[str, Any]:
     return {
         "week": version.training_week,
         "package_type": version.package_type,
+        "model": version.model,
         "validation_rows": version.metrics["validation_rows"],
         "minority_rate": version.metrics["minority_rate"],
         "pr_auc": version.metrics["pr_auc"],

@@ -11,9 +11,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Severity = Literal["error", "warning"]
-Kind = Literal["run", "model", "check", "data", "trouble", "sample"]
+Kind = Literal["run", "model", "check", "data", "trigger", "trouble", "sample"]
 
-KINDS: tuple[Kind, ...] = ("run", "model", "check", "data", "trouble", "sample")
+KINDS: tuple[Kind, ...] = ("run", "model", "check", "data", "trigger", "trouble", "sample")
 """The order in which a title tells them."""
 
 MOST_FAILURES_SHOWN = 30
@@ -105,6 +105,13 @@ class Alert(BaseModel):
     def body(self) -> str:
         """The lines as one text."""
         return "\n".join(self.lines)
+
+    def with_owner(self, owner: str) -> "Alert":
+        """The same message, with somebody who answers for what nobody else does."""
+        owned = tuple(
+            failure if failure.owners else failure.model_copy(update={"owners": (owner,)}) for failure in self.failures
+        )
+        return self.model_copy(update={"failures": owned})
 
     def without(self, known_keys: Collection[str]) -> "Alert | None":
         """The same message about what is not known yet, or none if everything is."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from packaging_assets.domain.features import TITLE, FeatureSet, feature_frame, iterate_features, title_column
+from packaging_assets.domain.features import TITLE, FeatureSet, feature_frame
 from packaging_assets.domain.parquet_files import count_rows
 from packaging_assets.domain.profiles import build_profile
 
@@ -18,20 +18,26 @@ MAX_ROWS = 50_000
 """Rows described, evenly spaced: an index of stability has a noise of .0006 from them."""
 
 
-def profile_catalogue(folder: Path, features: FeatureSet) -> dict[str, Any]:
-    """Describe the products of an extract of features, as `build_profile` does, part by part.
+class CatalogueSample:
+    """Collects the products to describe, from the parts of an extract of features in their order.
 
     Args:
         folder: Parquet parts written by `keep_features`.
-        features: the columns to describe; titles too, if the parts have them.
     """
-    step = -(-count_rows(folder) // MAX_ROWS) or 1
-    titles = title_column(folder)
-    parts: list[pa.Table] = []
-    position = 0
-    for part in iterate_features(folder, features, extra_columns=titles):
-        first = -position % step
-        parts.append(part.take(pa.array(range(first, len(part), step), pa.int64())) if step > 1 else part)
-        position += len(part)
-    table = pa.concat_tables(parts)
-    return build_profile(feature_frame(table, features), features, table[TITLE] if titles else None)
+
+    def __init__(self, folder: Path) -> None:
+        self._step = -(-count_rows(folder) // MAX_ROWS) or 1
+        self._position = 0
+        self._parts: list[pa.Table] = []
+
+    def add(self, part: pa.Table) -> None:
+        """Take the next part's share of the rows."""
+        rows = range(-self._position % self._step, len(part), self._step)
+        self._parts.append(part.take(pa.array(rows, pa.int64())) if self._step > 1 else part)
+        self._position += len(part)
+
+    def profile(self, features: FeatureSet) -> dict[str, Any]:
+        """Describe them as `build_profile` does, by the columns of `features`, and by their titles if they have any."""
+        table = pa.concat_tables(self._parts)
+        titles = table[TITLE] if TITLE in table.column_names else None
+        return build_profile(feature_frame(table, features), features, titles)

@@ -1,4 +1,4 @@
-"""Plots of an evaluation. The same numbers give the same bytes: no dates, no versions, no global state of pyplot.
+"""Plots of evaluations as PNG. The same numbers give the same bytes: no dates, no versions, no state of pyplot.
 
 matplotlib takes half a second to import, so it is imported when a plot is drawn.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from packaging_assets.domain.average_precision import FloatArray, Labels, PrecisionRecallCurve
+from packaging_assets.domain.average_precision import PrecisionRecallCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,29 +39,6 @@ def plot_precision_recall(path: Path, curves: Mapping[str, PrecisionRecallCurve]
     for (name, curve), colour in reversed(list(zip(curves.items(), COLOURS, strict=False))):
         shown = np.unique(np.linspace(0, len(curve.recall) - 1, MAX_POINTS).astype(np.intp))
         axes.plot(curve.recall[shown], curve.precision[shown], color=colour, label=name)
-    _save(figure, axes, path)
-
-
-def plot_calibration(path: Path, scores: Mapping[str, FloatArray], y: Labels) -> None:
-    """Draw the observed rate over the mean score, in ten bins of equally many rows, to the PNG file `path`.
-
-    Args:
-        path: the file to write.
-        scores: shape (n,) each, probabilities of y = 1, by the name that the legend gives them.
-        y: shape (n,), at least ten rows for ten points.
-    """
-    figure, axes = _new_plot("mean score", "observed rate")
-    axes.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
-    for (name, probabilities), colour in reversed(list(zip(scores.items(), COLOURS, strict=False))):
-        bins = np.array_split(np.argsort(probabilities, kind="stable"), min(CALIBRATION_BINS, len(y)))
-        axes.plot(
-            [float(probabilities[rows].mean()) for rows in bins],
-            [float(y[rows].mean()) for rows in bins],
-            color=colour,
-            marker="o",
-            markersize=4,
-            label=name,
-        )
     _save(figure, axes, path)
 
 

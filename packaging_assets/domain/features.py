@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
 from packaging_assets.domain.package_types import PACKAGE_TYPES
-from packaging_assets.domain.parquet_files import list_parts, part_name, read_column_names, read_parquet
+from packaging_assets.domain.parquet_files import count_groups, list_parts, part_name, read_column_names, read_parquet
+from packaging_assets.domain.row_order import is_before_next
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,18 +51,57 @@ class FeatureError(ValueError):
     """A table does not hold the features asked of it; the message names column, finding and expectation."""
 
 
+FeatureKind = Literal["numeric", "embedding", "scores", "categorical", "text"]
+"""What a feature is to a learner; an architecture says which kinds it takes."""
+
+
+def score_column(model: str) -> str:
+    """The column in which a model that feeds from `model` sees its score, P(suitable)."""
+    return f"score_{model}"
+
+
 class FeatureSet(BaseModel):
-    """The columns a model is trained on, by name, in the order in which it sees them: numeric ones first."""
+    """The columns a model is trained on, by kind and name, in the order in which it sees them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    numeric: tuple[str, ...] = Field(description="Columns of numbers; null is a value of its own to the learner.")
+    numeric: tuple[str, ...] = Field(
+        default=(), description="Columns of numbers; null is a value of its own to the learner."
+    )
+    embedding: tuple[str, ...] = Field(
+        default=(), description="Columns of numbers that mean something together only, such as an image's embedding."
+    )
+    scores: tuple[str, ...] = Field(
+        default=(),
+        description="Models whose scores are features; made on the way, no column of the inventory.",
+    )
     categorical: tuple[str, ...] = Field(default=(), description=f"Columns of strings; null becomes {MISSING!r}.")
+    text: tuple[str, ...] = Field(default=(), description="Columns of free text; null becomes the empty text.")
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns, in the order in which the learner sees them."""
-        return self.numeric + self.categorical
+        return (*self.numeric, *self.embedding, *map(score_column, self.scores), *self.categorical, *self.text)
+
+    @property
+    def inventory_columns(self) -> tuple[str, ...]:
+        """The columns that are read; the scores of other models are not among them."""
+        return (*self.numeric, *self.embedding, *self.categorical, *self.text)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that hold numbers, scores included."""
+        return (*self.numeric, *self.embedding, *map(score_column, self.scores))
+
+    @property
+    def kinds(self) -> tuple[FeatureKind, ...]:
+        """The kinds of which there is at least one column."""
+        kinds: tuple[FeatureKind, ...] = ("numeric", "embedding", "scores", "categorical", "text")
+        return tuple(kind for kind in kinds if getattr(self, kind))
+
+    def without_scores(self) -> FeatureSet:
+        """The same features less the scores of other models; perhaps none."""
+        return self.model_copy(update={"scores": ()})
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> FeatureSet:
@@ -108,27 +148,30 @@ class FeatureExtractParams(BaseModel):
     columns: tuple[str, ...] = Field(
         default=DEFAULT_FEATURES.columns, description="Features that every part must have."
     )
+    order: tuple[Literal["updated_at", "product_id"], ...] = Field(
+        default=("product_id",), min_length=1, description="The columns in which rows must strictly increase."
+    )
 
 
 def keep_features(inputs: Mapping[str, Path], params: FeatureExtractParams, output: Path) -> None:
     """Check an extract of product features part by part and keep it, one row per product.
 
     Args:
-        inputs: `extract`: Parquet parts in the order of `product_id`, with `updated_at`, the features of
-            `params.columns` and the four `fits_*`.
-        params: the end of the window and the features asked for.
+        inputs: `extract`: Parquet parts in the order of `params.order`, with `product_id`, `updated_at`, the features
+            of `params.columns` and the four `fits_*`.
+        params: the end of the window, the order and the features asked for.
         output: gets the same parts under the names part-00000.parquet, part-00001.parquet, ...
 
     Raises:
-        FeatureError: there is no part, a column is absent, `product_id` does not strictly increase, or a product
-            version is not older than `params.as_of`.
+        FeatureError: there is no part, a column is absent, the rows do not strictly increase, or a product version is
+            not older than `params.as_of`.
     """
     required = ("product_id", "updated_at", *params.columns, *FIT_COLUMNS.values())
-    last_id = None
+    last = None
     for number, part in enumerate(_parts_of(inputs["extract"])):
         _check_columns_present(part, required)
         table = read_parquet(part, ("product_id", "updated_at"))
-        last_id = _check_ids_increase(part, table["product_id"], last_id)
+        last = _check_rows_increase(part, table, last, params.order)
         _check_older_than(part, table, params)
         _link_or_copy(part, output / part_name(number))
 
@@ -142,6 +185,8 @@ def read_features(
 ) -> pa.Table:
     """Read `product_id`, the columns of `features` and `extra_columns`, categorical ones as dictionary arrays.
 
+    The scores of other models are not read: whoever has those models adds them to the table.
+
     Args:
         folder: Parquet parts in the order of `product_id`.
         features: the columns to read.
@@ -154,27 +199,44 @@ def read_features(
     Raises:
         FeatureError: a column is absent, or a product of `product_ids` is.
     """
-    tables = [
+    tables = (
         table if product_ids is None else table.filter(pc.is_in(table["product_id"], value_set=product_ids))
         for table in iterate_features(folder, features, extra_columns=extra_columns)
-    ]
+    )
     table = pa.concat_tables(tables)
-    if product_ids is not None and len(table) != len(product_ids):
+    if product_ids is not None:
+        check_all_there(folder, table, product_ids)
+    return table
+
+
+def check_all_there(folder: Path, table: pa.Table, product_ids: pa.Array | pa.ChunkedArray) -> None:
+    """Make sure that `table`, read from `folder`, has a row for each of the products asked for.
+
+    Raises:
+        FeatureError: it lacks one.
+    """
+    if len(table) != len(product_ids):
         missing = pc.filter(product_ids, pc.invert(pc.is_in(product_ids, value_set=table["product_id"])))
         first = f", {missing[0].as_py()!r} among them" if len(missing) else ""
         raise FeatureError(
             f"{folder} has {len(table)} rows for {len(product_ids)} products asked for{first}; "
             "materialize the features of the same partition again"
         )
-    return table
 
 
-def iterate_features(folder: Path, features: FeatureSet, *, extra_columns: Sequence[str] = ()) -> Iterator[pa.Table]:
-    """The tables of `read_features`, one part at a time."""
-    columns = ("product_id", *features.columns, *extra_columns)
+def iterate_features(
+    folder: Path, features: FeatureSet, *, extra_columns: Sequence[str] = (), every: int = 1
+) -> Iterator[pa.Table]:
+    """The tables of `read_features`, one part at a time; one row group in `every` only, counted through all parts."""
+    wanted = ("product_id", *features.inventory_columns, *extra_columns)
+    columns = tuple(dict.fromkeys(wanted))  # the title may be asked for twice, as a feature and to look for drift
+    position = 0
     for part in _parts_of(folder):
         _check_columns_present(part, columns)
-        yield read_parquet(part, columns, dictionary=features.categorical)
+        groups = count_groups(part)
+        chosen = None if every == 1 else range(-position % every, groups, every)
+        yield read_parquet(part, columns, dictionary=features.categorical, groups=chosen, use_threads=False)
+        position += groups
 
 
 def title_column(folder: Path) -> tuple[str, ...]:
@@ -186,20 +248,21 @@ def feature_frame(table: pa.Table, features: FeatureSet) -> pd.DataFrame:
     """The frame a learner sees: exactly `features.columns`, selected by name, in that order.
 
     Returns:
-        Shape (rows, features): numeric columns as float32 with NaN for null, categorical ones as pandas categories
-        without nulls (null becomes `MISSING`).
+        Shape (rows, features): numbers as float32 with NaN for null, categorical columns as pandas categories without
+        nulls (null becomes `MISSING`), texts as Arrow strings without nulls (null becomes "").
 
     Raises:
         FeatureError: a column is absent or of the wrong type: numbers must be integers or floats (no booleans),
-            categories must be strings.
+            categories and texts must be strings.
     """
     import pandas as pd
 
     for name in features.columns:
         if name not in table.column_names:
             raise FeatureError(f"feature {name!r} is not in the table, which has {', '.join(table.column_names)}")
-    columns: dict[str, object] = {name: _to_float32(name, table[name]) for name in features.numeric}
+    columns: dict[str, object] = {name: _to_float32(name, table[name]) for name in features.numbers}
     columns |= {name: _to_categorical(name, table[name]) for name in features.categorical}
+    columns |= {name: _to_text(name, table[name]) for name in features.text}
     return pd.DataFrame(columns)
 
 
@@ -224,6 +287,16 @@ def _to_categorical(name: str, column: pa.ChunkedArray) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=pd.Index(values, dtype=object))
 
 
+def _to_text(name: str, column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
+    import pandas as pd
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise FeatureError(f"text feature {name!r} is of type {column.type}; expected strings")
+    return pd.array(column.fill_null(""), dtype=pd.ArrowDtype(column.type))
+
+
 def _parts_of(folder: Path) -> list[Path]:
     parts = list_parts(folder)
     if not parts:
@@ -241,17 +314,18 @@ def _check_columns_present(part: Path, required: Sequence[str]) -> None:
         )
 
 
-def _check_ids_increase(part: Path, column: pa.ChunkedArray, last_id: str | None) -> str | None:
-    ids = pa.chunked_array([pa.array([last_id], column.type), *column.chunks]) if last_id is not None else column
-    ids = ids.combine_chunks()
-    is_increasing = pc.fill_null(pc.less(ids[:-1], ids[1:]), fill_value=False)
+def _check_rows_increase(part: Path, table: pa.Table, last: pa.Table | None, order: Sequence[str]) -> pa.Table | None:
+    """The part's last row, or that of the parts before if it has none."""
+    rows = table if last is None else pa.concat_tables([last, table])
+    is_increasing = is_before_next(rows, order)
     if not pc.all(is_increasing, min_count=0).as_py():
         row = pc.index(is_increasing, value=False).as_py()
+        before, after = (", ".join(repr(rows[name][at].as_py()) for name in order) for at in (row, row + 1))
+        names = " and ".join(order)
         raise FeatureError(
-            f"{part}: product_id {ids[row + 1].as_py()!r} comes after {ids[row].as_py()!r}; "
-            "each product must appear once, in ascending order"
+            f"{part}: {names} {after} comes after {before}; each product must appear once, ascending by {names}"
         )
-    return ids[-1].as_py() if len(ids) else None
+    return rows.slice(len(rows) - 1) if len(rows) else None
 
 
 def _check_older_than(part: Path, table: pa.Table, params: FeatureExtractParams) -> None:

@@ -63,7 +63,12 @@ class LabelParams(BaseModel):
     min_shipments: int = Field(
         default=30, ge=1, description="Shipments without any damage report that make it suitable."
     )
-    max_propensity_weight: float = Field(default=20.0, ge=1, description="Weights are clipped to [1 / this, this].")
+    max_propensity_weight: float = Field(
+        default=20.0, ge=1, description="Propensity weights are clipped to [1 / this, this]; 1 does without them."
+    )
+    feedback_weight: float = Field(
+        default=1.0, gt=0, le=1000, description="What a label from feedback weighs, where one from a test weighs 1."
+    )
 
 
 def resolve_labels(inputs: Mapping[str, Path], params: LabelParams, output: Path) -> None:
@@ -134,7 +139,7 @@ def _resolve(evidence: pd.DataFrame, params: LabelParams) -> tuple[np.ndarray, n
 
 
 def _weights(evidence: pd.DataFrame, params: LabelParams) -> np.ndarray:
-    """1 for rows with tests; P(type shipped) / P(type shipped | category), clipped, for the others."""
+    """1 for rows with tests; P(type shipped) / P(type shipped | category), clipped and scaled, for the others."""
     is_shipped = (evidence["shipments"] > 0) | (evidence["damage_reports"] > 0)
     category_of = evidence.groupby("product_id")["category"].min()
     category = evidence["product_id"].map(category_of)
@@ -146,4 +151,4 @@ def _weights(evidence: pd.DataFrame, params: LabelParams) -> np.ndarray:
         weights = (shipped / products).to_numpy() / (shipped_in_category / products_in_category).to_numpy()
     limit = params.max_propensity_weight
     has_tests = ((evidence["tests_passed"] + evidence["tests_failed"]) > 0).to_numpy()
-    return np.where(has_tests, 1.0, np.clip(weights, 1 / limit, limit))
+    return np.where(has_tests, 1.0, params.feedback_weight * np.clip(weights, 1 / limit, limit))

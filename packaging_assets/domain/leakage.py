@@ -42,7 +42,7 @@ def find_strongest_feature(
     labels = y[rows]
     areas = {
         name: area_under_roc(labels, np.nan_to_num(frame[name].to_numpy(np.float64)[rows], nan=-np.inf))
-        for name in features.numeric
+        for name in features.numbers
     }
     for name in features.categorical:
         areas[name] = area_under_roc(labels, _rates_by_value(frame[name].cat.codes.to_numpy(), y, ~is_validation)[rows])

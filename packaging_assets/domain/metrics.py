@@ -13,9 +13,9 @@ turned round (1 - score) where it is 0, so in this module a higher score always 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,28 +23,28 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.average_precision import (
-    FloatArray,
     Labels,
     average_precision,
-    precision_recall_curve,
 )
-from packaging_assets.domain.evaluation_plots import plot_calibration, plot_precision_recall
 from packaging_assets.domain.features import (
     DEFAULT_FEATURES,
     MISSING,
     TITLE,
     FeatureSet,
     PackageType,
+    check_all_there,
     feature_frame,
-    read_features,
+    iterate_features,
     title_column,
 )
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, judge
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.label_changes import compare_label_rates, compare_volume
 from packaging_assets.domain.leakage import find_strongest_feature
-from packaging_assets.domain.models import load_model
-from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
+from packaging_assets.domain.model_card_charts import calibration_chart, precision_recall_chart
+from packaging_assets.domain.model_folders import PROFILE, TRAINING_IDS, trained_on, union_of_features
+from packaging_assets.domain.models import load_model, score_table
+from packaging_assets.domain.parquet_files import read_parquet, write_parquet
 from packaging_assets.domain.profiles import compare
 from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
 from packaging_assets.domain.scored_rows import (
@@ -55,6 +55,7 @@ from packaging_assets.domain.scored_rows import (
     toward,
 )
 from packaging_assets.domain.slices import compare_slices, slice_rows
+from packaging_assets.domain.svg_charts import standalone_svg
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -79,19 +80,31 @@ class EvaluateParams(BaseModel):
     week: dt.date = Field(description="The Monday of the candidate's week.")
     features: FeatureSet = Field(default=DEFAULT_FEATURES, description="The candidate's features.")
     policy: GatePolicy = Field(default=DEFAULT_POLICY, description="The gates' thresholds.")
+    stage: Literal["live", "shadow"] = Field(
+        default="live", description="Whether the candidate may come to serve; a live model is judged anew."
+    )
     champion_version: int | None = Field(
         default=None,
         ge=1,
         description="Registered version given as the input `champion`; none for a type's first model.",
     )
+    champion_model: str | None = Field(
+        default=None, description="Of which model it is a version: not always the candidate's own."
+    )
 
 
 class _Rows(NamedTuple):
-    """Training and validation rows of the week by product id; `frame` has the candidate's features."""
+    """Training and validation rows of the week by product id.
+
+    `table` has the columns that candidate and champion read, `frame` those of the candidate, the scores of the models
+    that it feeds from left out: these are made from the columns, and nothing drifts or gives labels away in them that
+    does not in the columns.
+    """
 
     ids: pa.Array
     y: Labels
     is_validation: npt.NDArray[np.bool_]
+    table: pa.Table
     frame: pd.DataFrame
     is_random_test: npt.NDArray[np.bool_]
 
@@ -105,7 +118,7 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
             `features.keep_features`; `labels`: by `labels.resolve_labels`.
         params: package type, week, policy and the champion's version.
         output: gets metrics.json, verdict.json, scores.parquet (`product_id`, `label`, `candidate_score`,
-            `champion_score`, the last null without a champion), pr_curve.png and calibration.png.
+            `champion_score`, the last null without a champion), pr_curve.svg and calibration.svg.
 
     Raises:
         EvaluationError: champion, its metrics and `champion_version` do not come together, the features are not the
@@ -119,32 +132,35 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
             f"the candidate in {inputs['candidate']} was trained on other features than those to be evaluated; train "
             "it again or name its features"
         )
-    rows = _read_rows(inputs, params)
-    champion_frame = _champion_frame(inputs, rows, candidate, champion)
+    models = [candidate] if champion is None else [candidate, champion]
+    known = _read_known(inputs, models, params.policy)
+    rows = _read_rows(inputs, models, known)
     is_judging = rows.is_validation & ~_is_in_training(inputs.get("champion"), rows.ids)
     _check_both_labels(rows.y[is_judging], params)
+    scores = score_table(models, rows.table.filter(pa.array(is_judging)))
     held_out = Scored(
         rows.ids.filter(pa.array(is_judging)),
         rows.y[is_judging],
-        _score(candidate, rows.frame, is_judging),
-        None if champion is None or champion_frame is None else _score(champion, champion_frame, is_judging),
+        scores[:, 0],
+        None if champion is None else scores[:, 1],
         rows.is_random_test[is_judging],
     )
     evaluation = _choose_rows(held_out, candidate.minority_label, params.policy)
     scored = held_out.only(held_out.is_random_test) if evaluation["source"] == RANDOM_TESTS else held_out
-    scores = _score_drift(inputs, held_out)
+    score_drift = _score_drift(inputs, held_out)
     metrics = {
-        **_describe_candidate(inputs, params, rows, is_judging),
+        **_describe_candidate(inputs, params, rows, is_judging, candidate.inventory_features),
+        "architectures": list(candidate.architectures),
         **measure_candidate(scored, candidate.minority_label),
         "validation_rows": len(scored.y),
         "evaluation": evaluation,
-        "champion": compare_with_champion(scored, candidate.minority_label, params.champion_version),
-        "slices": _slices(inputs["features"], scored, candidate.minority_label, params.policy),
+        "champion": _compare(scored, candidate.minority_label, params),
+        "slices": _slices(known, scored, candidate.minority_label, params.policy),
         "label_rate": _label_rate(rows.y, inputs.get("champion")),
         "volume": _volume(inputs["labels"] / "volume.parquet", params),
-        "drift": None if champion is None else _drift(inputs, rows, champion),
-        "scores": scores,
-        "score_psi": None if scores is None else scores["psi"],
+        "drift": None if champion is None else _drift(inputs, champion, known),
+        "scores": score_drift,
+        "score_psi": None if score_drift is None else score_drift["psi"],
         "score_profile": describe_scores(held_out.y, held_out.candidate, candidate.minority_label),
         "leakage": _leakage(inputs["candidate"], rows, scored, candidate),
     }
@@ -176,7 +192,29 @@ def _check_both_labels(y: Labels, params: EvaluateParams) -> None:
         )
 
 
-def _read_rows(inputs: Mapping[str, Path], params: EvaluateParams) -> _Rows:
+def _read_known(inputs: Mapping[str, Path], models: Sequence[TrainedModel], policy: GatePolicy) -> pa.Table:
+    """The week's products of the type, and those that the champion was trained on, from one reading.
+
+    The columns are those that any of `models` reads; with a champion also those of slices and the title, if there is
+    one.
+    """
+    features = union_of_features([model.inventory_features for model in models])
+    wanted = _ids(inputs["split"] / "train.parquet", inputs["split"] / "validation.parquet")
+    extra: tuple[str, ...] = ()
+    if "champion" in inputs:
+        wanted = pa.chunked_array([*wanted.chunks, *_ids(inputs["champion"] / TRAINING_IDS).chunks])
+        extra = (*policy.slice_bands, *policy.slice_categories, *title_column(inputs["features"]))
+    ids = wanted.combine_chunks()
+    parts = iterate_features(inputs["features"], features, extra_columns=extra)
+    return pa.concat_tables(part.filter(pc.is_in(part["product_id"], value_set=ids)) for part in parts)
+
+
+def _ids(*paths: Path) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk for path in paths for chunk in read_parquet(path, ("product_id",))[0].chunks])
+
+
+def _read_rows(inputs: Mapping[str, Path], models: Sequence[TrainedModel], known: pa.Table) -> _Rows:
+    """The rows with what all `models` read, of which the first is the candidate."""
     columns = ("product_id", "label", "is_random_test")
     train = read_parquet(inputs["split"] / "train.parquet", columns)
     validation = read_parquet(inputs["split"] / "validation.parquet", columns)
@@ -184,42 +222,31 @@ def _read_rows(inputs: Mapping[str, Path], params: EvaluateParams) -> _Rows:
     order = pc.sort_indices(both["product_id"]).to_numpy()
     both = both.take(order)
     ids = both["product_id"].combine_chunks()
+    table = _rows_of(inputs["features"], known, ids)
     return _Rows(
         ids,
         both["label"].to_numpy(),
         np.repeat([False, True], [len(train), len(validation)])[order],
-        _read_frame(inputs["features"], ids, params.features),
+        table,
+        feature_frame(table, models[0].inventory_features),
         both["is_random_test"].to_numpy(),
     )
 
 
-def _read_frame(folder: Path, ids: pa.Array, features: FeatureSet) -> pd.DataFrame:
-    """One row for each of `ids`, which ascend; a product on both sides of a bad split has two."""
-    table = read_features(folder, features, product_ids=ids.unique())
-    position = pc.index_in(ids, value_set=table["product_id"].combine_chunks())
-    return feature_frame(table.take(position), features)
-
-
-def _champion_frame(
-    inputs: Mapping[str, Path], rows: _Rows, candidate: TrainedModel, champion: TrainedModel | None
-) -> pd.DataFrame | None:
-    """The same rows with the champion's features; read again only where they differ from the candidate's."""
-    if champion is None:
-        return None
-    if champion.features == candidate.features:
-        return rows.frame
-    return _read_frame(inputs["features"], rows.ids, champion.features)
+def _rows_of(folder: Path, known: pa.Table, ids: pa.Array) -> pa.Table:
+    """One row of `known`, read from `folder`, for each of `ids`; a product on both sides of a bad split has two."""
+    position = pc.index_in(ids, value_set=known["product_id"].combine_chunks())
+    rows = known.take(position)
+    if position.null_count:
+        check_all_there(folder, rows.filter(position.is_valid()), ids)
+    return rows
 
 
 def _is_in_training(model: Path | None, ids: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which products the model was trained on, or one of the models that it feeds from."""
     if model is None:
         return np.zeros(len(ids), dtype=bool)
-    trained_on = read_parquet(model / "training_ids.parquet", ("product_id",))["product_id"]
-    return pc.is_in(ids, value_set=trained_on.combine_chunks()).to_numpy(zero_copy_only=False)
-
-
-def _score(model: TrainedModel, frame: pd.DataFrame, is_judging: npt.NDArray[np.bool_]) -> FloatArray:
-    return model.score(model.prepare(frame[is_judging]))
+    return pc.is_in(ids, value_set=trained_on(model).combine_chunks()).to_numpy(zero_copy_only=False)
 
 
 def _choose_rows(held_out: Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any]:
@@ -257,33 +284,44 @@ def _score_drift(inputs: Mapping[str, Path], held_out: Scored) -> dict[str, Any]
     return {"psi": index, "rows": len(held_out.y), "reference_rows": int(profile["rows"])}
 
 
-def _slices(folder: Path, scored: Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any] | None:
+def _slices(known: pa.Table, scored: Scored, minority_label: int, policy: GatePolicy) -> dict[str, Any] | None:
     if scored.champion is None:
         return None
     dimensions: dict[str, Any] = {}
     if policy.slice_bands or policy.slice_categories:
         columns = FeatureSet(numeric=policy.slice_bands, categorical=policy.slice_categories)
-        dimensions = slice_rows(_read_frame(folder, scored.ids, columns), policy)
+        position = pc.index_in(scored.ids, value_set=known["product_id"].combine_chunks())
+        dimensions = slice_rows(feature_frame(known.select(columns.columns).take(position), columns), policy)
     y, candidate = toward(minority_label, scored.y, scored.candidate)
     _, champion = toward(minority_label, scored.y, scored.champion)
     return compare_slices(dimensions, y, candidate, champion, policy)
 
 
 def _describe_candidate(
-    inputs: Mapping[str, Path], params: EvaluateParams, rows: _Rows, is_judging: npt.NDArray[np.bool_]
+    inputs: Mapping[str, Path],
+    params: EvaluateParams,
+    rows: _Rows,
+    is_judging: npt.NDArray[np.bool_],
+    features: FeatureSet,
 ) -> dict[str, Any]:
     model = read_json(inputs["candidate"] / "model.json")
-    frame, features = rows.frame, params.features
+    frame = rows.frame
     return {
         "week": params.week.isoformat(),
         "package_type": params.package_type,
+        "stage": params.stage,
         "is_first_model": params.champion_version is None,
         "training_rows": model["rows"],
         "training_label_rate": model["label_rate"],
         "excluded_champion_training_rows": int((rows.is_validation & ~is_judging).sum()),
-        "columns_without_values": [name for name in features.numeric if frame[name].isna().all()]
+        "columns_without_values": [name for name in features.numbers if frame[name].isna().all()]
         + [name for name in features.categorical if (frame[name] == MISSING).all()],
     }
+
+
+def _compare(scored: Scored, minority_label: int, params: EvaluateParams) -> dict[str, Any] | None:
+    comparison = compare_with_champion(scored, minority_label, params.champion_version)
+    return None if comparison is None else {"model": params.champion_model, **comparison}
 
 
 def _label_rate(y: Labels, champion: Path | None) -> dict[str, Any] | None:
@@ -301,28 +339,20 @@ def _volume(path: Path, params: EvaluateParams) -> dict[str, Any]:
     return compare_volume(by_week, params.week)
 
 
-def _drift(inputs: Mapping[str, Path], rows: _Rows, champion: TrainedModel) -> dict[str, Any]:
+def _drift(inputs: Mapping[str, Path], champion: TrainedModel, known: pa.Table) -> dict[str, Any]:
     """This week's products of the type, and those the champion was trained on as they are known now, against then.
 
     The latter stay in even where they no longer fit the package type. A fault in the dimensions makes them unfit, so
     the split loses the very rows that show it: with 30% of the catalogue in inches the density's index over the split
     of `sioc` (which has a least size) was 0.04, where it was 0.46 for `box`.
     """
-    trained_on = read_parquet(inputs["champion"] / "training_ids.parquet", ("product_id",))["product_id"]
-    known = pa.chunked_array(
-        [chunk for part in list_parts(inputs["features"]) for chunk in read_parquet(part, ("product_id",))[0].chunks]
-    )
-    wanted = pa.chunked_array([rows.ids, *trained_on.chunks])
-    ids = known.filter(pc.is_in(known, value_set=wanted.combine_chunks())).combine_chunks()
-    extra = title_column(inputs["features"])
-    table = read_features(inputs["features"], champion.features, product_ids=ids, extra_columns=extra)
-    titles = table[TITLE] if extra else None
-    return compare(read_json(inputs["champion"] / "profile.json"), feature_frame(table, champion.features), titles)
+    titles = known[TITLE] if TITLE in known.column_names else None
+    return compare(read_json(inputs["champion"] / PROFILE), feature_frame(known, champion.inventory_features), titles)
 
 
 def _leakage(candidate: Path, rows: _Rows, scored: Scored, model: TrainedModel) -> dict[str, Any]:
     y, scores = toward(model.minority_label, scored.y, scored.candidate)
-    strongest = find_strongest_feature(rows.frame, rows.y, rows.is_validation, model.features)
+    strongest = find_strongest_feature(rows.frame, rows.y, rows.is_validation, model.inventory_features)
     return {
         "shared_products": int((rows.is_validation & _is_in_training(candidate, rows.ids)).sum()),
         "average_precision": average_precision(y, scores),
@@ -348,6 +378,5 @@ def _plot(scored: Scored, minority_label: int, params: EvaluateParams, output: P
     scores = {"candidate": candidate}
     if scored.champion is not None:
         scores[f"champion, version {params.champion_version}"] = toward(minority_label, scored.y, scored.champion)[1]
-    curves = {name: precision_recall_curve(y, values) for name, values in scores.items()}
-    plot_precision_recall(output / "pr_curve.png", curves, baseline=float(y.mean()))
-    plot_calibration(output / "calibration.png", scores, y)
+    for name, chart in (("pr_curve", precision_recall_chart(y, scores)), ("calibration", calibration_chart(y, scores))):
+        (output / f"{name}.svg").write_text(standalone_svg(chart.svg, chart.legend), encoding="utf-8")

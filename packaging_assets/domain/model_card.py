@@ -280,7 +280,7 @@ def _gain(name: str, share: float, what: str = "") -> str:
 def _labels(inputs: Mapping[str, Path], package_type: str) -> pa.Table:
     """The labels of the products that the split holds."""
     columns = ("product_id", "package_type", "label", "source", "first_evidence_at", "last_evidence_at")
-    labels = read_parquet(inputs["labels"] / "labels.parquet", columns)
+    labels = read_parquet(inputs["labels"] / "labels.parquet", columns, dictionary=("package_type", "source"))
     labels = labels.filter(pc.equal(labels["package_type"], package_type))
     ids = _ids(inputs["split"] / "train.parquet", inputs["split"] / "validation.parquet")
     return labels.filter(pc.is_in(labels["product_id"], value_set=ids.combine_chunks()))

@@ -4,8 +4,14 @@ They are Python strings and not files beside the code, because a step's fingerpr
 anew when its page changes.
 """
 
+from __future__ import annotations
+
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STYLE = """
 :root{--ink:#1b2430;--soft:#5b6675;--line:#dde2e8;--paper:#fff;--wash:#f5f7f9;--first:#0b5fa5;--second:#c4561a;
@@ -306,14 +312,20 @@ def render_comparison(content: Mapping[str, Any]) -> str:
 
 
 def _render(name: str, content: Mapping[str, Any]) -> str:
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(
+    style = Markup(STYLE)  # noqa: S704 - a constant of this module
+    return _environment().get_template(name).render(style=style, **content)
+
+
+@functools.cache
+def _environment() -> Environment:
+    """The templates, which are compiled once per process."""
+    import jinja2
+
+    return jinja2.Environment(
         loader=jinja2.DictLoader({"page": _PAGE, "parts": _PARTS, "card": _CARD, "comparison": _COMPARISON}),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    style = Markup(STYLE)  # noqa: S704 - a constant of this module
-    return environment.get_template(name).render(style=style, **content)

@@ -1,4 +1,7 @@
-"""Two versions of one model side by side, and the difference on rows that both have scored and neither trained on."""
+"""Two versions side by side, and the difference on rows that both have scored and neither trained on.
+
+They are of one model, or of two that decide on one package type: a shadow model and the one that serves.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,6 @@ class ComparedVersion:
     model: Path
     metrics: Path
 
-    @property
-    def name(self) -> str:
-        """What it is called in tables and charts."""
-        return f"version {self.version.version}"
-
 
 @dataclass(frozen=True)
 class SharedScores:
@@ -79,20 +77,33 @@ FIGURES = (
     ("difference to that champion", ("champion", "difference"), "{:+.4f}"),
 )
 MADE_FROM = ("architecture", "seed", "minority_label")
+FEATURE_KINDS = ("numeric", "embedding", "scores", "categorical", "text")
+
+
+def names_apart(first: ModelVersion, second: ModelVersion) -> tuple[str, str]:
+    """What two versions are called in tables and charts: by number, and by model too where that differs."""
+    if first.model == second.model:
+        return f"version {first.version}", f"version {second.version}"
+    return f"{first.model} {first.version}", f"{second.model} {second.version}"
+
+
+def subject_of(first: ModelVersion, second: ModelVersion) -> str:
+    """What two versions have in common: the model, or else the package type."""
+    return first.model if first.model == second.model else first.package_type
 
 
 def check_comparable(first: ModelVersion, second: ModelVersion) -> None:
     """Whether two versions can be held against each other.
 
     Raises:
-        ComparisonError: they are of different models, or the same version twice.
+        ComparisonError: they decide on different package types, or are the same version twice.
     """
-    if first.model != second.model:
+    if first.package_type != second.package_type:
         raise ComparisonError(
-            f"{first.model}:{first.version} and {second.model}:{second.version} are of different models, which decide "
-            "about different package types: name two versions of one model."
+            f"{first.model}:{first.version} decides on {first.package_type} and {second.model}:{second.version} on "
+            f"{second.package_type}: name two versions for one package type."
         )
-    if first.version == second.version:
+    if (first.model, first.version) == (second.model, second.version):
         raise ComparisonError(f"{first.model}:{first.version} was named twice: name two versions.")
 
 
@@ -100,9 +111,10 @@ def side_by_side(first: ModelVersion, second: ModelVersion) -> list[tuple[str, s
     """Name and both values of every figure that either version has, each from its own week's evaluation."""
     rows = [
         ("week", first.training_week, second.training_week),
+        *([("stage", first.stage, second.stage)] if "shadow" in (first.stage, second.stage) else []),
         ("status", str(first.status), str(second.status)),
         ("verdict of the gates", first.verdict, second.verdict),
-        ("serves now", _yes(first.is_champion), _yes(second.is_champion)),
+        ("champion of its model", _yes(first.is_champion), _yes(second.is_champion)),
         *((name, _figure(first, path, form), _figure(second, path, form)) for name, path, form in FIGURES),
         ("code version", first.code_version, second.code_version),
     ]
@@ -116,7 +128,7 @@ def differences_in_making(first: Path, second: Path) -> list[tuple[str, str, str
     rows = [
         *((name, str(one[name]), str(other[name])) for name in MADE_FROM),
         *((name, _parameter(one, name), _parameter(other, name)) for name in parameters),
-        *(_only(one, other, kind) for kind in ("numeric", "categorical")),
+        *(_only(one, other, kind) for kind in FEATURE_KINDS),
     ]
     return [row for row in rows if row[1] != row[2]]
 
@@ -126,7 +138,7 @@ def _parameter(model: Mapping[str, Any], name: str) -> str:
 
 
 def _only(one: Mapping[str, Any], other: Mapping[str, Any], kind: str) -> tuple[str, str, str]:
-    mine, theirs = set(one["features"][kind]), set(other["features"][kind])
+    mine, theirs = set(one["features"].get(kind, ())), set(other["features"].get(kind, ()))
     return f"only its {kind} features", ", ".join(sorted(mine - theirs)), ", ".join(sorted(theirs - mine))
 
 
@@ -137,7 +149,7 @@ def shared_scores(first: ComparedVersion, second: ComparedVersion) -> SharedScor
     scored in its own week; the rows are those that judged both, with the labels of the later week.
     """
     for challenger, champion in ((second, first), (first, second)):
-        if (challenger.version.metrics.get("champion") or {}).get("version") == champion.version.version:
+        if challenger.version.held_against == (champion.version.model, champion.version.version):
             return _from_one_evaluation(challenger, champion, is_second=challenger is second)
     return _from_two_evaluations(first, second)
 
@@ -155,12 +167,13 @@ def comparison_page(first: ComparedVersion, second: ComparedVersion) -> str:
     """The comparison as one HTML page that stands alone."""
     shared = shared_scores(first, second)
     found = [] if shared is None else differences(shared)
-    curves = [] if shared is None else _curves(first, second, shared)
+    one, other = names_apart(first.version, second.version)
+    curves = [] if shared is None else _curves(one, other, shared)
     return render_comparison(
         {
-            "title": f"{first.version.model}: versions {first.version.version} and {second.version.version}",
+            "title": _title(first.version, second.version),
             "subtitle": f"Weeks of {first.version.training_week} and {second.version.training_week}. Differences are "
-            f"{second.name} minus {first.name}.",
+            f"{other} minus {one}.",
             "key_figures": [
                 (
                     f"{each.name}, difference",
@@ -169,13 +182,19 @@ def comparison_page(first: ComparedVersion, second: ComparedVersion) -> str:
                 )
                 for each in found
             ],
-            "names": (first.name, second.name),
+            "names": (one, other),
             "rows": side_by_side(first.version, second.version),
             "shared_note": "" if shared is None else shared.note,
             "curves": curves,
             "differences": differences_in_making(first.model, second.model),
         }
     )
+
+
+def _title(first: ModelVersion, second: ModelVersion) -> str:
+    if first.model == second.model:
+        return f"{first.model}: versions {first.version} and {second.version}"
+    return f"{subject_of(first, second)}: {' and '.join(names_apart(first, second))}"
 
 
 def _yes(is_so: bool) -> str:  # noqa: FBT001 - a word for a flag
@@ -195,9 +214,10 @@ def _from_one_evaluation(
     table = read_parquet(challenger.metrics / "scores.parquet")
     candidate, other = table["candidate_score"].to_numpy(), table["champion_score"].to_numpy()
     ordered = (other, candidate) if is_second else (candidate, other)
+    name, other_name = names_apart(challenger.version, champion.version)
     note = (
-        f"{len(table):,} rows, scored by both in the evaluation of {challenger.name}, whose champion {champion.name} "
-        "was, on the same features."
+        f"{len(table):,} rows, scored by both in the evaluation of {name}, whose champion {other_name} was, on the "
+        "features of that week."
     )
     return _shared(challenger, table["label"].to_numpy(), *ordered, note)
 
@@ -244,6 +264,6 @@ def _log_loss_difference(shared: SharedScores) -> Difference:
     return Difference("log loss", float(first.mean()), float(second.mean()), float(gap.mean()), error)
 
 
-def _curves(first: ComparedVersion, second: ComparedVersion, shared: SharedScores) -> list[Any]:
-    scores = {second.name: shared.second, first.name: shared.first}
+def _curves(first: str, second: str, shared: SharedScores) -> list[Any]:
+    scores = {second: shared.second, first: shared.first}
     return [precision_recall_chart(shared.y, scores), calibration_chart(shared.y, scores)]

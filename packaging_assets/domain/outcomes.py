@@ -4,6 +4,9 @@ Validation says how a model does on labels of before its week's end. What was pr
 shipped says how it does in use. A prediction judges its model only if the model could not have seen the answer:
 nothing was known of the product in that package type when it was scored, and the model was trained on nothing later
 than that. Products that do not fit the package type are left out, as they are in validation.
+
+Shadow models, by which nothing was packed, are measured alike, and beside the live models on the products that both
+scored at one time. They are there to be looked at: the checks are about the models that served.
 """
 
 from __future__ import annotations
@@ -18,7 +21,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
-from packaging_assets.domain.average_precision import FloatArray, Labels, average_precision, average_precision_error
+from packaging_assets.domain.average_precision import (
+    FloatArray,
+    Labels,
+    average_precision,
+    average_precision_error,
+    paired_average_precision_difference,
+)
 from packaging_assets.domain.features import PackageType
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.outcome_plots import LivePoint, plot_live_calibration, plot_live_pr_auc
@@ -28,6 +37,8 @@ from packaging_assets.domain.scored_rows import calibration, toward
 OUTCOME_COLUMNS = (
     "product_id",
     "package_type",
+    "stage",
+    "model",
     "model_version",
     "score",
     "as_of",
@@ -74,6 +85,8 @@ class ServedModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: PackageType
+    stage: Literal["live", "shadow"] = Field(description="live: it served; shadow: it ran beside.")
+    model: str = Field(min_length=1)
     version: int = Field(ge=1)
     trained_until: NaiveDatetime = Field(description="End of its training week (UTC).")
     minority_label: Literal[0, 1]
@@ -82,8 +95,8 @@ class ServedModel(BaseModel):
 
     @property
     def name(self) -> str:
-        """As people read it: `mailer 3`."""
-        return f"{self.package_type} {self.version}"
+        """As people read it: `mailer 3`, `mailer_text 2 (shadow)`."""
+        return f"{self.model} {self.version}{' (shadow)' if self.stage == 'shadow' else ''}"
 
 
 class LiveParams(BaseModel):
@@ -136,11 +149,11 @@ def measure_live(inputs: Mapping[str, Path], params: LiveParams, output: Path) -
     """Hold the predictions whose outcome was settled in a week against it.
 
     Args:
-        inputs: `outcomes`: Parquet parts of `OUTCOME_COLUMNS`, one row per product, package type and model version.
+        inputs: `outcomes`: Parquet parts of `OUTCOME_COLUMNS`, one row per product, stage and model version.
         params: the week, its models and the thresholds.
         output: gets live_metrics.json (per model: rows, what was left out and why, PR-AUC beside validation's,
-            calibration), checks.json, and, where a model has rows of both labels, live_pr_auc.png and
-            live_calibration.png.
+            calibration, and of a shadow model the difference to the live ones on shared rows), checks.json, and, where
+            a model has rows of both labels, live_pr_auc.png and live_calibration.png.
 
     Raises:
         OutcomeError: there are outcomes of a model that `params` does not name.
@@ -149,15 +162,18 @@ def measure_live(inputs: Mapping[str, Path], params: LiveParams, output: Path) -
     _check_models(table, params)
     metrics: list[Metrics] = []
     points: list[LivePoint] = []
-    for model in params.models:
-        rows, described = _judging_rows(table, model)
+    judging = [_judging_rows(table, model) for model in params.models]
+    live = [(model, rows) for model, (rows, _) in zip(params.models, judging, strict=True) if model.stage == "live"]
+    for model, (rows, described) in zip(params.models, judging, strict=True):
         labels, scores = _seen_from_rarer_label(model.minority_label, rows)
         measured = {**described, **_measure(labels, scores, model)}
+        if model.stage == "shadow":
+            measured["beside_live"] = _beside_live(model, rows, live)
         metrics.append(measured)
         if 0 < measured["minority_rows"] < measured["rows"]:
             points.append(_point(model, measured, labels, scores))
     write_json(output / "live_metrics.json", {"week": params.week.isoformat(), "models": metrics})
-    checks = judge_live(metrics, params.policy)
+    checks = judge_live([measured for measured in metrics if measured["stage"] == "live"], params.policy)
     write_json(output / "checks.json", [check.model_dump(mode="json") for check in checks])
     if points:
         plot_live_pr_auc(output / "live_pr_auc.png", points)
@@ -170,21 +186,25 @@ def read_live_checks(folder: Path) -> tuple[LiveCheck, ...]:
 
 
 def _check_models(table: pa.Table, params: LiveParams) -> None:
-    named = {(model.package_type, model.version) for model in params.models}
-    served = zip(table["package_type"].to_pylist(), table["model_version"].to_pylist(), strict=True)
-    unknown = sorted(set(served) - named)
+    named = {(model.stage, model.model, model.version) for model in params.models}
+    columns = (table[name].to_pylist() for name in ("stage", "model", "model_version"))
+    unknown = sorted(set(zip(*columns, strict=True)) - named)
     if unknown:
-        package_type, version = unknown[0]
+        stage, model, version = unknown[0]
         raise OutcomeError(
-            f"week {params.week}: there are outcomes of {package_type} version {version}, of which nothing is known; "
-            "give its validation metrics, or remove its predictions from the warehouse"
+            f"week {params.week}: there are outcomes of {model} version {version} ({stage}), of which nothing is "
+            "known; give its validation metrics, or remove its predictions from the warehouse"
         )
 
 
 def _judging_rows(table: pa.Table, model: ServedModel) -> tuple[pa.Table, dict[str, Any]]:
     """The rows that may judge the model, and how many were left out for which reason (the first that applies)."""
     columns = {name: table[name].to_numpy() for name in OUTCOME_COLUMNS}
-    remaining = (columns["package_type"] == model.package_type) & (columns["model_version"] == model.version)
+    remaining = (
+        (columns["stage"] == model.stage)
+        & (columns["model"] == model.model)
+        & (columns["model_version"] == model.version)
+    )
     outcomes, left_out = int(remaining.sum()), {}
     for reason, applies in (
         ("does_not_fit", ~columns["has_room"]),
@@ -195,6 +215,8 @@ def _judging_rows(table: pa.Table, model: ServedModel) -> tuple[pa.Table, dict[s
         remaining = remaining & ~applies
     return table.filter(pa.array(remaining)), {
         "package_type": model.package_type,
+        "stage": model.stage,
+        "model": model.model,
         "model_version": model.version,
         "outcomes": outcomes,
         "left_out": left_out,
@@ -229,6 +251,34 @@ def _measure(labels: Labels, scores: FloatArray, model: ServedModel) -> dict[str
             "standard_error": math.hypot(error, model.pr_auc_standard_error),
         }
     return measured
+
+
+def _beside_live(shadow: ServedModel, rows: pa.Table, live: Sequence[tuple[ServedModel, pa.Table]]) -> dict[str, Any]:
+    """A shadow model's PR-AUC minus that of whatever served, on the products that both scored at one time."""
+    served: dict[tuple[str, dt.datetime], tuple[str, float]] = {}
+    for model, scored in live:
+        if model.package_type == shadow.package_type:
+            served |= {key: (model.name, score) for key, _, score in _scored(scored)}
+    shared = [(label, score, *served[key]) for key, label, score in _scored(rows) if key in served]
+    labels = np.array([label for label, *_ in shared], dtype=np.int64)
+    y, scores = toward(shadow.minority_label, labels, np.array([score for _, score, *_ in shared], dtype=np.float64))
+    _, others = toward(shadow.minority_label, labels, np.array([score for *_, score in shared], dtype=np.float64))
+    compared = paired_average_precision_difference(y, others, scores) if y.any() else None
+    return {
+        "live_models": sorted({name for _, _, name, _ in shared}),
+        "rows": len(shared),
+        "minority_rows": int(y.sum()),
+        "pr_auc": average_precision(y, scores) if compared else None,
+        "live_pr_auc": average_precision(y, others) if compared else None,
+        "difference": compared.difference if compared else None,
+        "standard_error": compared.standard_error if compared else None,
+    }
+
+
+def _scored(rows: pa.Table) -> list[tuple[tuple[str, dt.datetime], int, float]]:
+    """Product and time, label and score of each row."""
+    ids, times, labels, scores = (rows[name].to_pylist() for name in ("product_id", "as_of", "label", "score"))
+    return list(zip(zip(ids, times, strict=True), labels, scores, strict=True))
 
 
 def _point(model: ServedModel, measured: Metrics, labels: Labels, scores: FloatArray) -> LivePoint:
@@ -289,7 +339,7 @@ def _compare_pr_auc(model: Metrics, policy: LivePolicy) -> _Finding | None:
     limit = -(policy.pr_auc_margin + policy.pr_auc_z * error)
     return _Finding(
         limit - difference,
-        f"{model['package_type']} version {model['model_version']}: PR-AUC is {model['pr_auc']:.4f} on "
+        f"{model['model']} version {model['model_version']}: PR-AUC is {model['pr_auc']:.4f} on "
         f"{model['rows']:,} outcomes and was {model['validation_pr_auc']:.4f} in validation: {difference:+.4f} "
         f"(standard error {error:.4f}), limit {limit:+.4f}.",
         value=difference,
@@ -308,7 +358,7 @@ def _compare_rates(model: Metrics, policy: LivePolicy) -> _Finding | None:
     excess = min(abs(ratio - 1) / policy.calibration_ratio, abs(z) / policy.calibration_z) - 1
     return _Finding(
         excess,
-        f"{model['package_type']} version {model['model_version']}: {observed:,} outcomes were the rarer label, "
+        f"{model['model']} version {model['model_version']}: {observed:,} outcomes were the rarer label, "
         f"{expected:,.1f} were expected: a ratio of {ratio:.3f} (z {z:+.1f}), which may differ from 1 by "
         f"{policy.calibration_ratio:.2f}.",
         value=ratio,

@@ -4,16 +4,12 @@ Only products that fit a package type count: the champions were judged on such p
 with the number of predictions.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# pyarrow.compute makes its functions while it is imported, where pyright cannot see them.
-
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.drift_gates import SCORE_GATE
@@ -72,6 +68,7 @@ class ScoredModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: PackageType
+    model: str = Field(min_length=1, description="The model's name, for sentences and to find its predictions.")
     policy: GatePolicy
     score_profile: dict[str, Any] | None = Field(description="From the version's metrics; none if it keeps none.")
     pr_auc_standard_error: float = Field(ge=0)
@@ -92,21 +89,23 @@ def check_predictions(inputs: Mapping[str, Path], params: CheckPredictionsParams
         inputs: `inventory`: the Parquet parts that were scored, with the `fits_*`; `predictions`: as `predict` wrote
             them, one part per part of the inventory.
         params: the champions.
-        output: gets scores.json (per package type the figures) and verdict.json (`Verdict`; of each check the worst
+        output: gets scores.json (per model the figures) and verdict.json (`Verdict`; of each check the worst
             outcome over the models, whose sentence names the model).
     """
-    counts = {model.package_type: _Counts(model) for model in params.models}
+    counts = {model.model: _Counts(model) for model in params.models}
+    columns = {model.model: FIT_COLUMNS[model.package_type] for model in params.models}
     parts = zip(list_parts(inputs["inventory"]), list_parts(inputs["predictions"]), strict=True)
     for inventory, predictions in parts:
-        fits = read_parquet(inventory, [FIT_COLUMNS[package_type] for package_type in counts])
-        scores = read_parquet(predictions, ("package_type", "score"))
-        for package_type, counted in counts.items():
-            of_type = scores.filter(pc.equal(scores["package_type"], package_type))["score"].to_numpy()
-            counted.add(of_type[fits[FIT_COLUMNS[package_type]].fill_null(fill_value=False).to_numpy()])
-    figures = {package_type: counted.figures() for package_type, counted in counts.items()}
-    verdicts = {
-        model.package_type: judge_by(_GATES, figures[model.package_type], model.policy) for model in params.models
-    }
+        fits = read_parquet(inventory, sorted({*columns.values()}))
+        scores = read_parquet(predictions, ("model", "score"))
+        # Of each product there is a row per model, always in the same order.
+        models = len(scores) // max(len(fits), 1)
+        of_each = scores["score"].to_numpy().reshape(len(fits), models)
+        for column, model in enumerate(scores["model"][:models].to_pylist()):
+            is_fit = fits[columns[model]].fill_null(fill_value=False).to_numpy()
+            counts[model].add(of_each[is_fit, column])
+    figures = {model: counted.figures() for model, counted in counts.items()}
+    verdicts = {model.model: judge_by(_GATES, figures[model.model], model.policy) for model in params.models}
     write_json(output / "scores.json", figures)
     write_json(output / "verdict.json", combine(verdicts).model_dump(mode="json"))
 

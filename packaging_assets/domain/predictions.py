@@ -1,25 +1,29 @@
-"""Predictions: score an inventory of any size with the approved model of each package type, in constant memory.
+"""Predictions: score an inventory of any size with the model that serves each package type, in constant memory.
 
-One Parquet part of the inventory is read, scored and written at a time; its features are read once, and made into the
-learner's form once for all models that share architecture and feature set.
+One Parquet part of the inventory is scored at a time, while the next is read and the last one written; its features
+are read once, and made into the learner's form once for all models that share architecture and feature set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, field_validator
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, field_validator, model_validator
 
-from packaging_assets.domain.features import FIT_COLUMNS, FeatureSet, PackageType, feature_frame, iterate_features
+from packaging_assets.domain.features import FIT_COLUMNS, PackageType, iterate_features
 from packaging_assets.domain.json_files import write_json
-from packaging_assets.domain.models import TrainedModel, load_model
+from packaging_assets.domain.model_folders import union_of_features
+from packaging_assets.domain.models import TrainedModel, load_model, score_table
 from packaging_assets.domain.package_types import PACKAGE_TYPES, WEAKEST_TO_STRONGEST
-from packaging_assets.domain.parquet_files import count_rows, part_name, write_parquet
+from packaging_assets.domain.parquet_files import count_rows, part_name
+from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.recommendations import monotone_damage
 
 PREDICTION_SCHEMA = pa.schema(
@@ -29,10 +33,23 @@ PREDICTION_SCHEMA = pa.schema(
         pa.field("score", pa.float64()),
         pa.field("damage_probability", pa.float64()),
         pa.field("is_suitable", pa.bool_()),
+        pa.field("model", pa.string()),
         pa.field("model_version", pa.int64()),
     ]
 )
-"""One row per product and package type with a model: by `product_id`, then in the order of `PACKAGE_TYPES`."""
+"""One row per product and model: as in the inventory, then in the order of `PACKAGE_TYPES`, then by model."""
+
+PRODUCTS_PER_GROUP = 32_768
+"""Products of a row group: their long form stays in the processor's cache, and their ids below the megabyte at which a
+dictionary is given up."""
+
+_REPEATED = ["product_id", "package_type", "model", "model_version"]
+_WRITTEN = pa.schema(
+    [
+        pa.field(field.name, pa.dictionary(pa.int32(), pa.string())) if pa.types.is_string(field.type) else field
+        for field in PREDICTION_SCHEMA
+    ]
+)
 
 
 class NoApprovedModel(LookupError):  # noqa: N818 - the name under which people know it: it says what is wrong
@@ -49,6 +66,7 @@ class PredictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     package_type: PackageType
+    model: str = Field(min_length=1, description="The model's name: the package type, unless it has one of its own.")
     version: int = Field(ge=1, description="The model's version in the registry.")
     threshold: float = Field(ge=0, le=1, description="Suitable from this score on, if the product fits.")
     input_name: str = Field(description="Which input is the model's folder.")
@@ -60,23 +78,33 @@ class PredictParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: tuple[PredictModel, ...]
+    stage: Literal["live", "shadow"] = Field(
+        default="live",
+        description="live: at most one model per package type, and their damage probabilities are made to agree; "
+        "shadow: each model stands by itself, and its damage probability is 1 - score.",
+    )
     as_of: NaiveDatetime = Field(description="The moment, UTC, whose knowledge the inventory holds.")
 
     @field_validator("models")
     @classmethod
-    def _one_model_per_type(cls, models: tuple[PredictModel, ...]) -> tuple[PredictModel, ...]:
-        types = [model.package_type for model in models]
-        if len(set(types)) < len(types):
-            raise ValueError(f"at most one model per package type can be applied, got {', '.join(types)}")
-        return tuple(sorted(models, key=lambda model: PACKAGE_TYPES.index(model.package_type)))
+    def _in_order(cls, models: tuple[PredictModel, ...]) -> tuple[PredictModel, ...]:
+        return tuple(sorted(models, key=lambda model: (PACKAGE_TYPES.index(model.package_type), model.model)))
+
+    @model_validator(mode="after")
+    def _applied_once(self) -> PredictParams:
+        what = "package type" if self.stage == "live" else "name"
+        keys = [model.package_type if self.stage == "live" else model.model for model in self.models]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"at most one model per {what} can be applied, got {', '.join(keys)}")
+        return self
 
 
 def predict(inputs: Mapping[str, Path], params: PredictParams, output: Path) -> None:
     """Score every product of the inventory with every model.
 
     Args:
-        inputs: `inventory`: Parquet parts in the order of `product_id`, with the models' features and the `fits_*`
-            of their package types; and each model's folder under its `input_name`.
+        inputs: `inventory`: Parquet parts, one row per product, with the models' features and the `fits_*` of their
+            package types; and each model's folder under its `input_name`.
         params: the models and the moment.
         output: gets one part per part of the inventory (`PREDICTION_SCHEMA`) and predictions.json.
 
@@ -91,12 +119,13 @@ def predict(inputs: Mapping[str, Path], params: PredictParams, output: Path) -> 
             "approve one: packaging models list, then packaging models approve"
         )
     models = [load_model(inputs[model.input_name]) for model in params.models]
-    features = _union([model.features for model in models])
+    features = union_of_features([model.inventory_features for model in models])
     suitable = np.zeros(len(models), dtype=np.int64)
-    for number, part in enumerate(iterate_features(inputs["inventory"], features, extra_columns=_fit_columns(params))):
-        predictions, is_suitable = _predict_part(part, models, params)
-        suitable += is_suitable.sum(axis=0)
-        write_parquet(predictions, output / part_name(number))
+    parts = read_ahead(iterate_features(inputs["inventory"], features, extra_columns=_fit_columns(params)))
+    predicted = read_ahead(_predict_part(part, models, params) for part in parts)
+    for number, part in enumerate(predicted):
+        part.write(output / part_name(number))
+        suitable += part.is_suitable.sum(axis=0)
     products = count_rows(inputs["inventory"])
     check_count(count_rows(output), products=products, models=len(models))
     write_json(output / "predictions.json", _summarise(params, products, suitable))
@@ -115,44 +144,70 @@ def check_count(predictions: int, *, products: int, models: int) -> None:
         )
 
 
-def _predict_part(
-    part: pa.Table, models: Sequence[TrainedModel], params: PredictParams
-) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
-    """The predictions of one part in long form, and which are suitable, shape (products, models)."""
-    scores = _score(part, models)
+@dataclass(frozen=True)
+class _PredictedPart:
+    """The predictions of some products: by product and model, shape (products, models) each."""
+
+    product_ids: pa.Array
+    scores: npt.NDArray[np.float64]
+    damage: npt.NDArray[np.float64]
+    is_suitable: npt.NDArray[np.bool_]
+    models: Sequence[PredictModel]
+
+    def write(self, path: Path) -> None:
+        """Write them in long form, a few thousand products at a time.
+
+        What repeats from row to row is written as a dictionary of it and numbers, and is a third of the bytes so.
+        """
+        # Without the notes of Arrow a reader gets plain strings, as PREDICTION_SCHEMA says. pyright takes the default
+        # of use_dictionary for its type; a list of columns is documented.
+        with pq.ParquetWriter(
+            path,
+            _WRITTEN,
+            compression="lz4",
+            store_schema=False,
+            write_statistics=False,
+            use_dictionary=_REPEATED,  # pyright: ignore[reportArgumentType]
+        ) as writer:
+            for first in range(0, max(len(self.product_ids), 1), PRODUCTS_PER_GROUP):
+                writer.write_table(self._long_form(slice(first, first + PRODUCTS_PER_GROUP)))
+
+    def _long_form(self, products: slice) -> pa.Table:
+        scores, models = self.scores[products], self.models
+        rows, columns = scores.shape
+        model_of = np.tile(np.arange(columns, dtype=np.int32), rows)
+        values = [
+            _repeated(np.repeat(np.arange(rows, dtype=np.int32), columns), self.product_ids[products]),
+            _repeated(model_of, [model.package_type for model in models]),
+            pa.array(scores.ravel()),
+            pa.array(self.damage[products].ravel()),
+            pa.array(self.is_suitable[products].ravel()),
+            _repeated(model_of, [model.model for model in models]),
+            pa.array(np.array([model.version for model in models], dtype=np.int64)[model_of]),
+        ]
+        return pa.Table.from_arrays(values, schema=_WRITTEN)
+
+
+def _repeated(which: npt.NDArray[np.int32], values: pa.Array | Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(which), pa.array(values, pa.string()))
+
+
+def _predict_part(part: pa.Table, models: Sequence[TrainedModel], params: PredictParams) -> _PredictedPart:
+    scores = score_table(models, part)
     fits = np.column_stack([part[column].fill_null(fill_value=False).to_numpy() for column in _fit_columns(params)])
-    is_suitable = (scores >= [model.threshold for model in params.models]) & fits
-    rows, columns = scores.shape
-    product_of = pa.array(np.repeat(np.arange(rows), columns))
-    model_of = pa.array(np.tile(np.arange(columns), rows))
-    values = [
-        part["product_id"].combine_chunks().take(product_of),
-        pa.array([model.package_type for model in params.models]).take(model_of),
-        pa.array(scores.ravel()),
-        pa.array(_damage(scores, params).ravel()),
-        pa.array(is_suitable.ravel()),
-        pa.array([model.version for model in params.models], pa.int64()).take(model_of),
-    ]
-    return pa.Table.from_arrays(values, schema=PREDICTION_SCHEMA), is_suitable
-
-
-def _score(part: pa.Table, models: Sequence[TrainedModel]) -> npt.NDArray[np.float64]:
-    """P(suitable), shape (products, models); one preparation serves all models that can share it."""
-    scores = np.empty((len(part), len(models)))
-    if len(part) == 0:  # learners refuse to prepare nothing
-        return scores
-    sharing: dict[tuple[str, FeatureSet], list[int]] = {}
-    for column, model in enumerate(models):
-        sharing.setdefault(model.preparation, []).append(column)
-    for (_, features), columns in sharing.items():
-        prepared = models[columns[0]].prepare(feature_frame(part, features))
-        for column in columns:
-            scores[:, column] = models[column].score(prepared)
-    return scores
+    return _PredictedPart(
+        product_ids=part["product_id"].combine_chunks(),
+        scores=scores,
+        damage=_damage(scores, params),
+        is_suitable=(scores >= [model.threshold for model in params.models]) & fits,
+        models=params.models,
+    )
 
 
 def _damage(scores: npt.NDArray[np.float64], params: PredictParams) -> npt.NDArray[np.float64]:
-    """1 - score, made monotone over the package types that have a model."""
+    """1 - score; of live models made monotone over the package types that have one."""
+    if params.stage == "shadow":
+        return 1 - scores
     types = [model.package_type for model in params.models]
     strength_order = [types.index(package_type) for package_type in WEAKEST_TO_STRONGEST if package_type in types]
     damage = np.empty_like(scores)
@@ -164,20 +219,19 @@ def _fit_columns(params: PredictParams) -> list[str]:
     return [FIT_COLUMNS[model.package_type] for model in params.models]
 
 
-def _union(feature_sets: Sequence[FeatureSet]) -> FeatureSet:
-    return FeatureSet(
-        numeric=tuple(dict.fromkeys(name for features in feature_sets for name in features.numeric)),
-        categorical=tuple(dict.fromkeys(name for features in feature_sets for name in features.categorical)),
-    )
-
-
 def _summarise(params: PredictParams, products: int, suitable: npt.NDArray[np.int64]) -> dict[str, Any]:
-    types = [model.package_type for model in params.models]
     return {
         "as_of": params.as_of.isoformat(),
         "inventory_rows": products,
-        "rows": products * len(types),
-        "rows_per_type": dict.fromkeys(types, products),
-        "suitable_per_type": dict(zip(types, suitable.tolist(), strict=True)),
-        "models": {model.package_type: model.version for model in params.models},
+        "rows": products * len(params.models),
+        "models": [
+            {
+                "package_type": model.package_type,
+                "model": model.model,
+                "version": model.version,
+                "rows": products,
+                "suitable": count,
+            }
+            for model, count in zip(params.models, suitable.tolist(), strict=True)
+        ],
     }

@@ -32,6 +32,7 @@ SMOOTHING_ROWS = 0.5
 """Rows added to each bin before shares are compared."""
 
 FloatArray = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.floating[Any]]
 
 
 def build_profile(
@@ -55,7 +56,9 @@ def build_profile(
     """
     return {
         "rows": len(frame),
-        "numeric": {name: describe_numbers(_numbers(frame, name)) for name in features.numeric},
+        "numeric": {
+            name: describe_numbers(frame[name].to_numpy()) for name in (*features.numeric, *features.embedding)
+        },
         "categorical": {name: _describe_values(frame[name]) for name in features.categorical},
         "title": None if titles is None else describe_words(titles),
     }
@@ -95,11 +98,10 @@ class ProfileComparison:
         """Count some rows; without `titles`, words are left out of the comparison as a whole."""
         self._rows += len(frame)
         for name in self._bins:
-            values = _numbers(frame, name)
-            present = values[~np.isnan(values)]
-            self._bins[name] += histogram(
-                np.asarray(self._profile["numeric"][name]["edges"], dtype=np.float64), present
-            )
+            values = frame[name].to_numpy()
+            present = _sorted_without_missing(values)
+            edges = np.asarray(self._profile["numeric"][name]["edges"], dtype=np.float64)
+            self._bins[name] += _histogram_of_sorted(edges, present)
             self._missing[name] += len(values) - len(present)
         for name in self._unseen:
             counts_by_value = _value_counts(frame[name])
@@ -163,24 +165,43 @@ def population_stability_index(reference: FloatArray, observed: FloatArray) -> f
     return float(((actual - expected) * np.log(actual / expected)).sum())
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
-    return frame[name].to_numpy(dtype=np.float64)
-
-
-def describe_numbers(values: FloatArray) -> dict[str, Any]:
+def describe_numbers(values: Numbers) -> dict[str, Any]:
     """`edges`, `shares` and `missing_share` of values, shape (n,), NaN where missing; see `build_profile`."""
-    present = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1])) if len(present) else np.empty(0)
+    present = _sorted_without_missing(values)
+    edges = _inner_quantiles(present)
     return {
         "edges": edges.tolist(),
-        "shares": (histogram(edges, present) / max(len(present), 1)).tolist(),
+        "shares": (_histogram_of_sorted(edges, present) / max(len(present), 1)).tolist(),
         "missing_share": _share(len(values) - len(present), len(values)),
     }
 
 
-def histogram(edges: FloatArray, present: FloatArray) -> FloatArray:
+def histogram(edges: FloatArray, present: Numbers) -> FloatArray:
     """How many values, none of them NaN, are in each bin; shape (edges + 1,)."""
-    return np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1).astype(np.float64)
+    return _histogram_of_sorted(edges, np.sort(present))
+
+
+def _sorted_without_missing(values: Numbers) -> Numbers:
+    """Ascending, NaN left out. Sorting float32 takes a third of the time of asking for nine quantiles in float64."""
+    ascending = np.sort(values)  # NaN comes last
+    return ascending[: len(values) - int(np.count_nonzero(np.isnan(values)))]
+
+
+def _inner_quantiles(ascending: Numbers) -> FloatArray:
+    """The distinct values that divide ascending ones into `BINS` of equal share, interpolated linearly (at most 9)."""
+    if not len(ascending):
+        return np.empty(0)
+    positions = np.arange(1, BINS) / BINS * (len(ascending) - 1)
+    below = np.floor(positions).astype(np.intp)
+    low = ascending[below].astype(np.float64)
+    high = ascending[np.minimum(below + 1, len(ascending) - 1)].astype(np.float64)
+    return np.unique(low + (high - low) * (positions - below))
+
+
+def _histogram_of_sorted(edges: FloatArray, ascending: Numbers) -> FloatArray:
+    """As `histogram`, from where each edge would stand among the values: an edge belongs above."""
+    starts = np.searchsorted(ascending.astype(np.float64), edges, side="left")
+    return np.diff(starts, prepend=0, append=len(ascending)).astype(np.float64)
 
 
 def _describe_values(column: pd.Series[Any]) -> dict[str, Any]:

@@ -4,16 +4,23 @@ Here belong the states of a version, who may move it from one to another, and ho
 are stored, and how two writers are kept apart, belongs to `resources.model_registry` and its implementations.
 
 The promise: a version is `Approved` either because its verdict was "approve" when it was registered, or because a named
-person approved it with a written reason.
+person approved it with a written reason. A version registered as shadow is never approved, by nobody: it was tried out
+beside the model that serves, and goes live by being judged again as live.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 VerdictOutcome = Literal["approve", "reject", "pending"]
+
+Stage = Literal["live", "shadow"]
+"""As what a version was judged: one that may serve, or one tried out beside it."""
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""Both."""
 
 GATES_ACTOR = "gates"
 """Who acts when a version gets its first status from its verdict."""
@@ -66,8 +73,8 @@ class ConflictError(RegistryError):
 class Registration:
     """A trained and judged model on its way into the registry.
 
-    `training_week` is the Monday as an ISO date; `fingerprint` identifies what was judged, so the same model, week and
-    fingerprint is the same version; the URIs are relative to the artifact store.
+    `training_week` is the Monday as an ISO date; `fingerprint` identifies what was judged and as what, so the same
+    model, week and fingerprint is the same version; the URIs are relative to the artifact store.
 
     Raises:
         RegistryError: `training_week` is not a Monday's ISO date, or a name or identifier is blank.
@@ -82,6 +89,7 @@ class Registration:
     metrics_uri: str
     content_hash: str
     code_version: str
+    stage: Stage = "live"
     metrics: Mapping[str, Any] = field(default_factory=dict[str, Any])
     reasons: tuple[str, ...] = ()
 
@@ -107,10 +115,15 @@ class ModelVersion(Registration):
     is_champion: bool = False
 
     @property
-    def held_against(self) -> int | None:
-        """The version that the gates compared it with, as its metrics say; None for a first model."""
-        champion = self.metrics.get("champion")
-        return champion.get("version") if isinstance(champion, Mapping) else None  # pyright: ignore
+    def held_against(self) -> tuple[str, int] | None:
+        """Model and number of the version that the gates compared it with, as its metrics say; None for a first one.
+
+        Usually an earlier version of the same model. A shadow model's versions are compared with the model that serves
+        their package type, and so are those of a model that replaces another, until one of its own is approved.
+        """
+        champion: Any = self.metrics.get("champion")
+        number = champion.get("version") if isinstance(champion, Mapping) else None  # pyright: ignore
+        return None if number is None else (champion.get("model") or self.model, number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +179,13 @@ def status_of(outcome: VerdictOutcome) -> Status:
 def status_at_registration(registration: Registration, versions: Iterable[ModelVersion]) -> tuple[Status, str]:
     """The status of a new version among those there are, and why.
 
-    The verdict decides, save that a model which a person has rejected does not come back approved by another
-    comparison: it waits for a person.
+    The verdict decides, save that a shadow is never approved, and that a model which a person has rejected does not
+    come back approved by another comparison: it waits for a person.
     """
     status = status_of(registration.verdict)
     reason = " ".join(registration.reasons) or f"The verdict is {registration.verdict!r}."
+    if registration.stage == "shadow" and status is Status.APPROVED:
+        return Status.PENDING, f"Every gate passed, but a shadow is never approved: it only runs beside. {reason}"
     for other in versions:
         is_same = (other.training_week, other.content_hash) == (registration.training_week, registration.content_hash)
         if is_same and status is Status.APPROVED and other.status is Status.REJECTED and is_person(other.actor):
@@ -227,13 +242,28 @@ def check_transition(from_status: Status, to_status: Status, actor: str, reason:
         )
 
 
+def check_may_serve(version: ModelVersion) -> None:
+    """Whether anybody may approve or pin a version.
+
+    Raises:
+        TransitionError: it was registered as shadow.
+    """
+    if version.stage == "shadow":
+        raise TransitionError(
+            f"Version {version.version} of {version.model} was judged as a shadow and can neither be approved nor "
+            f"pinned: set `stage: live` in the YAML of {version.model} and run its week again as live "
+            f"(packaging run weekly --partition {version.training_week})."
+        )
+
+
 def check_pin(version: ModelVersion, actor: str, reason: str) -> None:
     """Whether a version may be pinned as the champion.
 
     Raises:
-        TransitionError: it is not approved, or the decision is not a named person's with a reason.
+        TransitionError: it is a shadow, it is not approved, or the decision is not a named person's with a reason.
     """
     check_person(Action.PIN, actor, reason)
+    check_may_serve(version)
     if version.status is not Status.APPROVED:
         raise TransitionError(
             f"Version {version.version} of {version.model} is {version.status}: only an Approved version can be "
@@ -343,6 +373,15 @@ def choose_champion_before(versions: Iterable[ModelVersion], week: str) -> Model
     return max(standing([v for v in versions if v.training_week < week]), key=_recency, default=None)
 
 
+def choose_shadow(versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """The version of a shadow model that predicts beside the champion: of the latest week, if not rejected.
+
+    Among versions of one week the highest number wins. One that the gates left to a person predicts too: nothing is
+    packed by it, and what it predicts is part of what that person wants to know.
+    """
+    return max((v for v in versions if v.status is not Status.REJECTED), key=_recency, default=None)
+
+
 def standing(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
     """The approved versions of one model whose approval stands, by week.
 
@@ -351,20 +390,26 @@ def standing(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
     counts and the gates' approval by the other comparison does not. Until then it stands, so that backfilling an old
     week by itself demotes nobody; and what a person approved stands in any case.
     """
-    return [version for _, _, group in _weeks(versions) for version in group]
+    return [version for _, _, group in _weeks(_live(versions)) for version in group]
 
 
 def weeks_to_judge_again(versions: Sequence[ModelVersion]) -> list[str]:
     """Weeks whose newest model was never judged against the approved version of the week before, oldest first.
 
-    Running these weeks again, in any order, until there are none ends with the champion of running all in order.
+    Running these weeks again, in any order, until there are none ends with the champion of running all in order. What
+    was judged as shadow does not count: it can never serve.
     """
+    live = _live(versions)
     found: list[str] = []
-    for week, before, _ in _weeks(versions):
-        newest = max((v for v in versions if v.training_week == week), key=_recency)
-        if not any(_is_same_model(newest, v) and _is_held_against(v, before, versions) for v in versions):
+    for week, before, _ in _weeks(live):
+        newest = max((v for v in live if v.training_week == week), key=_recency)
+        if not any(_is_same_model(newest, v) and _is_held_against(v, before, live) for v in live):
             found.append(week)
     return found
+
+
+def _live(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
+    return [version for version in versions if version.stage == "live"]
 
 
 def _weeks(
@@ -391,8 +436,12 @@ def _is_same_model(version: ModelVersion, other: ModelVersion) -> bool:
 
 
 def _is_held_against(version: ModelVersion, champion: ModelVersion | None, versions: Sequence[ModelVersion]) -> bool:
-    """Whether the gates compared a version with `champion`, or with no champion where that is None."""
-    number = version.held_against
+    """Whether the gates compared a version with `champion`, or with none of its own model where that is None.
+
+    A model without an approved version of its own is rightly compared with the model that it replaces.
+    """
+    held = version.held_against
+    number = held[1] if held is not None and held[0] == version.model else None
     if number is None or champion is None:
         return number is None and champion is None
     return any(v.version == number and _is_same_model(v, champion) for v in versions)

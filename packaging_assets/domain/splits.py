@@ -75,11 +75,11 @@ def split(inputs: Mapping[str, Path], params: SplitParams, output: Path) -> None
     Raises:
         SplitError: a side is empty or has one class only.
     """
-    labels = read_parquet(inputs["labels"] / "labels.parquet")
-    first_seen = _first_seen(labels)
-    labels = labels.filter(pc.equal(labels["package_type"], params.package_type)).sort_by("product_id")
+    columns = ("package_type", *SPLIT_COLUMNS, "first_evidence_at")
+    every_type = read_parquet(inputs["labels"] / "labels.parquet", columns, dictionary=("package_type",))
+    labels = every_type.filter(pc.equal(every_type["package_type"], params.package_type)).sort_by("product_id")
     kept, excluded = _keep_fitting(labels, inputs["features"], FIT_COLUMNS[params.package_type])
-    is_validation = pa.array(_is_validation(kept, first_seen, params))
+    is_validation = pa.array(_is_validation(kept, every_type, params))
     sides = {"train": kept.filter(pc.invert(is_validation)), "validation": kept.filter(is_validation)}
     summary: dict[str, Any] = {"excluded": excluded, **params.model_dump(mode="json")}
     for side, rows in sides.items():
@@ -111,11 +111,12 @@ def _first_seen(labels: pa.Table) -> pa.Table:
     return labels.group_by("product_id").aggregate([("first_evidence_at", "min")])
 
 
-def _is_validation(rows: pa.Table, first_seen: pa.Table, params: SplitParams) -> npt.NDArray[np.bool_]:
+def _is_validation(rows: pa.Table, every_type: pa.Table, params: SplitParams) -> npt.NDArray[np.bool_]:
     if params.week is None or params.method == "hash":
         return hash_to_unit_interval(rows["product_id"], params.seed) < params.validation_fraction
     monday = params.week + dt.timedelta(weeks=1 - params.validation_weeks)
     boundary = pa.scalar(dt.datetime.combine(monday, dt.time()), pa.timestamp("us"))
+    first_seen = _first_seen(every_type)
     position = pc.index_in(rows["product_id"], value_set=first_seen["product_id"])
     seen_at = first_seen["first_evidence_at_min"].take(position)
     return pc.greater_equal(seen_at, boundary).to_numpy()

@@ -16,6 +16,15 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 44
 BAR_SHARE = 0.8
 """Of a group's width that its columns fill."""
 
+LEGEND_LINE = 20
+STANDALONE_STYLE = (
+    "text{font:12px sans-serif;fill:#4b5563}path{fill:none}.axis{stroke:#4b5563}.grid{stroke:#e5e7eb}"
+    ".s0{stroke:#0b5fa5;stroke-width:2}.s1{stroke:#c4561a;stroke-width:2}"
+    ".s2{stroke:#8b95a1;stroke-width:1.5;stroke-dasharray:3 3}"
+    ".s0 circle{fill:#0b5fa5;stroke:none}.s1 circle{fill:#c4561a;stroke:none}"
+)
+"""Blue and orange, told apart by colour-blind readers and in print."""
+
 
 class Tick(NamedTuple):
     """A mark on an axis and what is written at it."""
@@ -84,6 +93,26 @@ def column_chart(title: str, x_label: str, names: Sequence[str], y: Axis, groups
         for group in range(count)
     ]
     return _svg(title, [*_frame(x, y), *columns])
+
+
+def standalone_svg(chart: str, legend: Sequence[tuple[int, str]]) -> str:
+    """A chart made by `line_chart` as the text of a file of its own, with its style and its legend below it.
+
+    Args:
+        chart: the chart.
+        legend: for each series its style and its name.
+    """
+    height = HEIGHT + LEGEND_LINE * len(legend) + 8
+    lines = [
+        f'<g class="s{style}"><path d="M{LEFT} {at}h24"/></g>{_text(LEFT + 32, at + 4, name, "start")}'
+        for at, (style, name) in ((HEIGHT + LEGEND_LINE * (number + 0.5), entry) for number, entry in enumerate(legend))
+    ]
+    drawn = chart.removeprefix("<svg")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
+        f'<style>{STANDALONE_STYLE}</style><rect width="{WIDTH}" height="{height}" fill="#fff"/>'
+        f'<svg width="{WIDTH}" height="{HEIGHT}"{drawn}{"".join(lines)}</svg>\n'
+    )
 
 
 def nice_axis(label: str, highest: float, form: str = "{:.2g}") -> Axis:

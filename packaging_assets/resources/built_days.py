@@ -38,7 +38,7 @@ def day_fingerprints(
     if not days:
         return {}
     touched = warehouse.fetch(
-        "select day, delivery_id from raw.delivery_days where day <= $last order by day, delivery_id",
+        'select day, delivery_id from "raw".delivery_days where day <= $last order by day, delivery_id',
         {"last": max(days)},
     )
     deliveries: dict[dt.date, list[str]] = {}

@@ -1,11 +1,14 @@
 """Where steps run; the protocol itself is `artifacts.step.Compute`, so that `run_step` can name it."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from packaging_assets.artifacts.step import Compute, Step
+from packaging_assets.artifacts.job import JobResources
+from packaging_assets.artifacts.step import Compute, Input, Step, Tell, open_inputs
 
 __all__ = ["Compute", "InProcessCompute"]
 
@@ -13,14 +16,26 @@ __all__ = ["Compute", "InProcessCompute"]
 class InProcessCompute:
     """Runs a step as a plain call, in this process."""
 
+    def using(
+        self,
+        resources: JobResources | None,  # noqa: ARG002 - it has the one machine it runs on
+        *,
+        tags: Mapping[str, str] | None = None,  # noqa: ARG002 - no job, no cost
+        tell: Tell | None = None,  # noqa: ARG002 - what a step prints is seen here
+    ) -> InProcessCompute:
+        """Itself."""
+        return self
+
     def run(
         self,
         step: Step,
-        inputs: Mapping[str, Path],
+        inputs: Mapping[str, Input],
         params: BaseModel,
         output: Path,
         *,
+        scratch: Path,
         fingerprint: str,  # noqa: ARG002 - a call ends with its process: there is nothing to re-attach to
+        extra_modules: Sequence[str] = (),  # noqa: ARG002 - the modules are those of this process
     ) -> None:
-        """Call the step; whatever it raises is raised here."""
-        step(inputs, params, output)
+        """Open all inputs and call the step; whatever it raises is raised here."""
+        step(open_inputs(inputs, scratch), params, output)

@@ -2,10 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from packaging_assets.resources.dbt_project import invoke, parse
+from packaging_assets.resources.dbt_hiccups import PAUSES_SECONDS, will_pass
+from packaging_assets.resources.dbt_project import dbt_manifest, invoke, log_handlers_kept, parse
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,10 +22,16 @@ class DbtBuildError(Exception):
 
 
 class DbtBuilder:
-    """Builds models, seeds and tests in this home's warehouse; the project is parsed once per process."""
+    """Builds models, seeds and tests in this home's warehouse; the project is parsed once per process.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: which home's warehouse.
+        sleep: waits so many seconds before a build is tried again that failed for a reason that passes.
+    """
+
+    def __init__(self, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings
+        self._sleep = sleep
         self._manifest: Any = None
 
     def build(
@@ -31,21 +40,22 @@ class DbtBuilder:
         """Build what the step selects; yields Dagster's materializations and check results.
 
         Args:
-            context: of a step of `@dbt_assets`.
+            context: of a step whose assets are dbt's models, tagged with what to select as `dbt_assets` tags it.
             variables: dbt's `--vars`.
             is_full_refresh: build incremental models from nothing.
 
         Raises:
             DbtBuildError: a model failed, or a test of severity error did; what had succeeded is yielded first.
+            DagsterExecutionInterruptedError: the run was cancelled; dbt has cancelled its statements.
         """
-        from dagster_dbt.asset_utils import (
-            get_manifest_and_translator_from_dbt_assets,
-            get_subset_selection_for_context,
-        )
-        from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-        from dbt_common.events.functions import msg_to_dict
+        with log_handlers_kept():
+            from dagster_dbt import DagsterDbtTranslator
+            from dagster_dbt.asset_utils import get_subset_selection_for_context
+            from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+            from dagster_dbt.dbt_manifest import validate_manifest
+            from dbt_common.events.functions import msg_to_dict
 
-        manifest, translator, _ = get_manifest_and_translator_from_dbt_assets([context.assets_def])
+        manifest, translator = validate_manifest(dbt_manifest(self._settings)), DagsterDbtTranslator()
         selection, indirect = get_subset_selection_for_context(
             context=context,
             manifest=manifest,
@@ -57,13 +67,7 @@ class DbtBuilder:
         )
         command = ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables)), *selection]
         command += ["--full-refresh"] if is_full_refresh else []
-        events: list[Any] = []
-        result = invoke(
-            self._settings,
-            [*command, "--indirect-selection", indirect] if indirect else command,
-            manifest=self._parsed(),
-            on_event=events.append,
-        )
+        result, events = self._run([*command, "--indirect-selection", indirect] if indirect else command)
         for event in events:
             _show(event)
             message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
@@ -76,10 +80,39 @@ class DbtBuilder:
         if not result.success:
             raise DbtBuildError(_reason(result))
 
+    def _run(self, command: Sequence[str]) -> tuple[Any, list[Any]]:
+        """The result and events of a command, of its last try: a build replaces its rows, so it can be run again."""
+        pauses = iter(PAUSES_SECONDS)
+        while True:
+            events: list[Any] = []
+            with _told_as_dbt_knows_it():
+                result = invoke(self._settings, command, manifest=self._parsed(), on_event=events.append)
+            pause = next(pauses, None)
+            if result.success or pause is None or not will_pass(result):
+                return result, events
+            sys.stdout.write(f"{_reason(result)}\nThis passes: dbt is run again in {pause:.0f} s.\n")
+            self._sleep(pause)
+
     def _parsed(self) -> Any:
         if self._manifest is None:
             self._manifest = parse(self._settings)
         return self._manifest
+
+
+@contextmanager
+def _told_as_dbt_knows_it() -> Generator[None]:
+    """Let dbt take the cancellation of a run for Ctrl-C, upon which it ends the statements that are under way.
+
+    Dagster's own interruption is nothing to dbt: it would leave the statements running, and call the run failed.
+    """
+    from dagster._core.errors import DagsterExecutionInterruptedError
+    from dagster._utils.interrupts import raise_interrupts_as
+
+    try:
+        with raise_interrupts_as(KeyboardInterrupt):
+            yield
+    except KeyboardInterrupt as cancelled:
+        raise DagsterExecutionInterruptedError from cancelled
 
 
 def _show(event: Any) -> None:

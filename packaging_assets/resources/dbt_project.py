@@ -3,6 +3,7 @@
 dbt runs in this process: the command line spends four seconds on imports and parsing where a build takes one.
 """
 
+import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,11 +21,31 @@ class DbtProjectError(Exception):
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """What `dbt_project/profiles.yml` reads from the environment."""
+    warehouse = _redshift_environment(settings) if settings.env == "aws" else _duckdb_environment(settings)
+    return {**warehouse, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+
+
+def _duckdb_environment(settings: Settings) -> dict[str, str]:
     return {
         "PACKAGING_WAREHOUSE_PATH": str(settings.warehouse_path),
         "PACKAGING_WAREHOUSE_MEMORY_LIMIT": settings.warehouse_memory_limit,
         "PACKAGING_THREADS": str(settings.threads),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def _redshift_environment(settings: Settings) -> dict[str, str]:
+    """The password is among dbt's own secrets, which it keeps out of logs and artifacts."""
+    password = settings.redshift_password
+    return {
+        "PACKAGING_REDSHIFT_METHOD": settings.redshift_method,
+        "PACKAGING_REDSHIFT_HOST": settings.redshift_host,
+        "PACKAGING_REDSHIFT_PORT": str(settings.redshift_port),
+        "PACKAGING_REDSHIFT_DATABASE": settings.redshift_database,
+        "PACKAGING_REDSHIFT_USER": settings.redshift_user,
+        "PACKAGING_REDSHIFT_CLUSTER": settings.redshift_cluster,
+        "PACKAGING_REDSHIFT_WORKGROUP": settings.redshift_workgroup,
+        "PACKAGING_REDSHIFT_REGION": settings.aws_region,
+        **({} if password is None else {"DBT_ENV_SECRET_REDSHIFT_PASSWORD": password.get_secret_value()}),
     }
 
 
@@ -77,8 +98,12 @@ def invoke(
 
     Returns:
         dbt's `dbtRunnerResult`.
+
+    Raises:
+        BaseException: what is no error of dbt's, such as `KeyboardInterrupt`, which dbt itself would make a result.
     """
-    from dbt.cli.main import dbtRunner
+    with log_handlers_kept():
+        from dbt.cli.main import dbtRunner
 
     project, target = str(settings.dbt_project_path), str(settings.dbt_target_path)
     options = [
@@ -88,9 +113,21 @@ def invoke(
     ]
     with _environment(dbt_environment(settings)):
         try:
-            return dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke([*command, *options])
+            result = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke([*command, *options])
         finally:
             _release_warehouse(settings)
+    if result.exception is not None and not isinstance(result.exception, Exception):
+        raise result.exception
+    return result
+
+
+@contextmanager
+def log_handlers_kept() -> Generator[None]:
+    """Import dbt in the block: snowplow-tracker, which dbt imports, has every log record go to stderr from then on."""
+    before = list(logging.root.handlers)
+    yield
+    for handler in [handler for handler in logging.root.handlers if handler not in before]:
+        logging.root.removeHandler(handler)
 
 
 def _release_warehouse(settings: Settings) -> None:

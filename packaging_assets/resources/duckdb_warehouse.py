@@ -14,8 +14,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from packaging_assets.resources.added_columns import ADDED_COLUMNS, FIND_COLUMN
+from packaging_assets.resources.duckdb_slices import open_slices
 from packaging_assets.resources.parquet_parts import write_parts
-from packaging_assets.resources.warehouse import Parameters, WarehouseError
+from packaging_assets.resources.warehouse import Parameters, Slices, WarehouseError
 
 TABLES_SQL = Path(__file__).with_name("warehouse_tables.sql")
 _FIRST_WAIT_SECONDS = 0.25
@@ -31,7 +33,7 @@ class DuckDBWarehouse:
 
     Args:
         path: the database file; spilled data goes to a folder beside it.
-        memory_limit: as DuckDB writes it: "4GB"; beyond it DuckDB spills.
+        memory_limit: as DuckDB writes it: "1GB"; beyond it DuckDB spills.
         threads: threads of a query.
         sleep: waits so many seconds for the lock; 0.25, 0.5, 1, ... and at most 8 at a time.
         attempts: how often to try to open a locked file (10: about 40 seconds) before `WarehouseError`.
@@ -40,7 +42,7 @@ class DuckDBWarehouse:
     def __init__(
         self,
         path: Path,
-        memory_limit: str = "4GB",
+        memory_limit: str = "1GB",
         threads: int = 2,
         *,
         sleep: Callable[[float], None] = time.sleep,
@@ -66,14 +68,19 @@ class DuckDBWarehouse:
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def unload(self, query: str, parameters: Parameters, folder: Path, *, rows_per_file: int) -> int:
-        """Stream a result into Parquet files of `rows_per_file` rows."""
+    def unload(
+        self, query: str, parameters: Parameters, folder: Path, *, rows_per_file: int, slices: Slices | None = None
+    ) -> int:
+        """Stream a result into Parquet files of `rows_per_file` rows, slice by slice if it comes in slices."""
         with self._connected(read_only=True) as connection:
-            reader = connection.sql(query, params=dict(parameters)).to_arrow_reader(_ROWS_PER_BATCH)
+            if slices is None:
+                reader = connection.sql(query, params=dict(parameters)).to_arrow_reader(_ROWS_PER_BATCH)
+            else:
+                reader = open_slices(connection, slices, parameters)
             return write_parts(reader, folder, rows_per_file=rows_per_file)
 
     def load(self, staged: Mapping[str, Path | pa.Table], statements: Sequence[tuple[str, Parameters]]) -> None:
-        """Stage the tables and run the statements in one transaction."""
+        """Run the statements in one transaction, the staged rows being read where they are each time."""
         with self._connected(read_only=False) as connection, _transaction(connection):
             for name, rows in staged.items():
                 _stage(connection, name, rows)
@@ -81,9 +88,13 @@ class DuckDBWarehouse:
                 connection.execute(sql, dict(parameters))
 
     def create_tables(self) -> None:
-        """Create what does not exist yet of `warehouse_tables.sql`."""
+        """Create what does not exist yet of `warehouse_tables.sql`, and add the columns that older tables lack."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.load({}, [(TABLES_SQL.read_text(encoding="utf-8"), {})])
+        with self._connected(read_only=False) as connection, _transaction(connection):
+            connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
+            for column in ADDED_COLUMNS:
+                if connection.execute(FIND_COLUMN, dict(column.key)).fetchone() is None:
+                    connection.execute(column.statement)
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
@@ -130,11 +141,11 @@ def _stage(connection: duckdb.DuckDBPyConnection, name: str, rows: Path | pa.Tab
     if not _TABLE_NAME.fullmatch(name):
         raise WarehouseError(f"{name!r} cannot name a staged table; use lower-case letters, digits and _")
     if not isinstance(rows, Path):
-        connection.register(f"{name}_rows", rows)
-        connection.execute(f"create temporary table {name} as select * from {name}_rows")  # noqa: S608 - checked above
+        connection.register(name, rows)
         return
     files = sorted(str(file) for file in rows.glob("*.parquet"))
     if not files:
         raise WarehouseError(f"{rows} holds no Parquet file to stage as {name}")
-    statement = f"create temporary table {name} as select * from read_parquet($files)"  # noqa: S608 - checked above
-    connection.execute(statement, {"files": files})
+    # A copy in a temporary table would cost as much again as what the statements do with the rows.
+    listed = ", ".join(f"'{file.replace(chr(39), 2 * chr(39))}'" for file in files)
+    connection.execute(f"create temporary view {name} as select * from read_parquet([{listed}])")  # noqa: S608 - quoted

@@ -1,4 +1,7 @@
-"""How alerts leave the platform, and who gets which; `log_notifier` and `apprise_notifier` are the two ways out."""
+"""How alerts leave the platform, and who gets which.
+
+Ways out are `log_notifier`, `apprise_notifier` and `sns_notifier`.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,14 +34,18 @@ class Notifier(Protocol):
 
 @dataclass(frozen=True)
 class Route:
-    """Sends the alerts that concern `owner` (none: everybody's), from `severity` on, to a notifier."""
+    """Sends the alerts that concern `owner` (none: everybody's), from `severity` on, to a notifier.
+
+    With `is_exact` it takes that severity alone: for services that have a place of its own for each.
+    """
 
     name: str
     notifier: Notifier
     owner: str | None = None
     severity: Severity = "warning"
+    is_exact: bool = False
 
     def takes(self, alert: Alert) -> bool:
         """Whether the alert goes this way."""
-        is_grave_enough = self.severity == "warning" or alert.severity == "error"
-        return is_grave_enough and (self.owner is None or self.owner in alert.owners)
+        is_graver = self.severity == "warning" and not self.is_exact
+        return (is_graver or alert.severity == self.severity) and (self.owner is None or self.owner in alert.owners)

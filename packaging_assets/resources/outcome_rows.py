@@ -9,6 +9,16 @@ from packaging_assets.resources.warehouse import Warehouse
 OUTCOME_GROUP = "outcome_models"
 """Under which `ops.built_groups` knows the model, and Dagster its step."""
 
+LOADS = """
+select cadence, partition_start, '' as model, max(load_id) as load_id
+from ml.prediction_loads group by cadence, partition_start
+union all
+select cadence, partition_start, model, max(load_id) as load_id
+from ml.shadow_prediction_loads group by cadence, partition_start, model
+order by model, cadence, partition_start
+"""
+"""The newest load of each partition: one of the models that serve, and one of each shadow model."""
+
 
 def outcomes_version(warehouse: Warehouse, rules: Mapping[str, object]) -> str:
     """Stands for every outcome there can be by the last day that is built.
@@ -29,15 +39,10 @@ def outcomes_version(warehouse: Warehouse, rules: Mapping[str, object]) -> str:
 
 
 def _loads_until(warehouse: Warehouse, last_day: dt.date) -> list[str]:
-    """The newest load of each partition whose as_of is `last_day` at the latest, by partition."""
-    rows = warehouse.fetch(
-        "select cadence, partition_start, max(load_id) as load_id from ml.prediction_loads "
-        "group by cadence, partition_start order by cadence, partition_start",
-        {},
-    )
+    """The newest load of each partition whose as_of is `last_day` at the latest, by partition (and shadow model)."""
     return [
-        f"{row['cadence']} {row['partition_start']} {row['load_id']}"
-        for row in rows
+        " ".join(str(row[column]) for column in ("cadence", "partition_start", "load_id", "model") if row[column])
+        for row in warehouse.fetch(LOADS, {})
         if _as_of(row["cadence"], row["partition_start"]) <= last_day
     ]
 

@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import json
-import math
 import os
 import uuid
 from collections.abc import Mapping
@@ -15,10 +14,16 @@ import sqlalchemy as sa
 
 from packaging_assets.domain.registry import Action, ModelVersion, Pin, Status, Transition
 
-LAYOUT = 1
-"""Number of the tables' layout, kept in the file as `user_version`."""
+LAYOUT = 2
+"""Number of the tables' layout, kept in the file as `user_version`. 2: versions have a stage."""
+
+OLD_LAYOUTS = (1,)
+"""Layouts that `migrate_registry` brings to `LAYOUT`."""
 
 METADATA = sa.MetaData()
+
+_IS_STAGE = "stage in ('live', 'shadow')"
+_ADD_STAGE = f"ALTER TABLE versions ADD COLUMN stage VARCHAR DEFAULT 'live' NOT NULL CHECK ({_IS_STAGE})"
 
 VERSIONS = sa.Table(
     "versions",
@@ -39,6 +44,7 @@ VERSIONS = sa.Table(
     sa.Column("actor", sa.String, nullable=False),
     sa.Column("created_at", sa.String, nullable=False),
     sa.Column("updated_at", sa.String, nullable=False),
+    sa.Column("stage", sa.String, sa.CheckConstraint(_IS_STAGE), nullable=False, server_default="live"),
     sa.UniqueConstraint("model", "training_week", "fingerprint"),
 )
 
@@ -86,6 +92,21 @@ def create_registry(path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def layout_of(connection: sa.Connection) -> int:
+    """Number of the layout of a file's tables; 0 for a file that is no registry."""
+    return connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+
+
+def migrate_registry(connection: sa.Connection) -> None:
+    """Bring the tables to the present layout, within the caller's transaction; versions that were there are live.
+
+    The caller must hold the write lock: of several processes at once the first migrates, and the others find it done.
+    """
+    if layout_of(connection) in OLD_LAYOUTS:
+        connection.exec_driver_sql(_ADD_STAGE)
+        connection.exec_driver_sql(f"PRAGMA user_version = {LAYOUT}")
+
+
 def to_row(version: ModelVersion) -> dict[str, Any]:
     """A version as a row of `versions`."""
     row = {item.name: getattr(version, item.name) for item in fields(version) if item.name != "is_champion"}
@@ -127,12 +148,3 @@ def to_pin(row: Mapping[str, Any]) -> Pin:
     """A row of `pins`."""
     given: dict[str, Any] = {**row, "pinned_at": dt.datetime.fromisoformat(row["pinned_at"])}
     return Pin(**given)
-
-
-def without_nan(value: Any) -> Any:
-    """JSON has no NaN and no infinity: a figure that could not be computed is null."""
-    if isinstance(value, Mapping):
-        return {str(name): without_nan(item) for name, item in value.items()}  # pyright: ignore
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]  # pyright: ignore
-    return None if isinstance(value, float) and not math.isfinite(value) else value

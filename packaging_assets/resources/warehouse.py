@@ -4,11 +4,13 @@ What belongs here: the protocol, its errors and `Extract`, the step input that i
 `queries/`) and any one database (see `duckdb_warehouse.py`). SQL names its parameters `$name`.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -21,6 +23,37 @@ class WarehouseError(Exception):
     """The warehouse refused a statement or could not be reached; the message names what, where and the remedy."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Slices:
+    """A query as slices that follow one another in its order, each small enough to be put in order in memory.
+
+    A warehouse that would have to write a large result to disk to sort it takes slice by slice; any other one runs
+    `whole()`. Both have the same parameters, of which `$slice_start` and `$slice_end` are the first slice's start and
+    the last one's end.
+
+    Attributes:
+        shared: relations that `rows` reads by these names: made once, however many slices there are.
+        sizes: ascending `slice_start`s, times, and how many `slice_rows` there are at most until the next.
+        rows: the rows of [$slice_start, $slice_end), in any order.
+        order: the columns that put rows in a total order; the first one is what slices are cut by.
+    """
+
+    shared: Mapping[str, str]
+    sizes: str
+    rows: str
+    order: tuple[str, ...]
+
+    def whole(self) -> str:
+        """The query for everything at once."""
+        shared = ",\n".join(f"{name} as (\n{sql})" for name, sql in self.shared.items())
+        return f"with {shared}\nselect * from (\n{self.rows}) as sliced\n{self.order_by}"
+
+    @property
+    def order_by(self) -> str:
+        """The order as SQL."""
+        return f"order by {', '.join(self.order)}"
+
+
 class Warehouse(Protocol):
     """What a warehouse can do. Every method raises `WarehouseError`."""
 
@@ -28,12 +61,21 @@ class Warehouse(Protocol):
         """The rows of a small result, one dict per row by column name. Reads only."""
         ...
 
-    def unload(self, query: str, parameters: Parameters, folder: Path, *, rows_per_file: int) -> int:
+    def unload(
+        self, query: str, parameters: Parameters, folder: Path, *, rows_per_file: int, slices: Slices | None = None
+    ) -> int:
         """Stream a result into `folder` as part-00000.parquet, part-00001.parquet, ... and return the number of rows.
 
         Every file but the last holds exactly `rows_per_file` rows, in the order of the query; an empty result is one
         file of no rows. A query with a total ORDER BY gives byte-identical files. Columns are bool, int64, float,
         double, string, date32 or timestamp[us] without time zone. Memory does not grow with the result.
+
+        Args:
+            query: with a total ORDER BY, if the files are to be the same each time.
+            parameters: of the query.
+            folder: exists and is empty.
+            rows_per_file: at least 1.
+            slices: another way to the very rows of `query`, for a warehouse to which it is cheaper.
         """
         ...
 
@@ -47,7 +89,7 @@ class Warehouse(Protocol):
         ...
 
     def create_tables(self) -> None:
-        """Create the schemas and tables of `warehouse_tables.sql` that do not exist yet."""
+        """Create the schemas and tables of `warehouse_tables.sql` that do not exist yet, and `ADDED_COLUMNS`."""
         ...
 
 
@@ -60,12 +102,14 @@ class Extract:
         queries: subfolder ("" for the folder itself) -> SQL and parameters; the SQL has a total ORDER BY.
         rows_per_file: rows of each Parquet file.
         version: stands for what the tables hold of what the queries read: same version, same rows.
+        slices: subfolder -> its query as slices, where there are any.
     """
 
     warehouse: Warehouse
     queries: Mapping[str, tuple[str, Parameters]]
     rows_per_file: int
     version: str
+    slices: Mapping[str, Slices] = field(default_factory=dict[str, Slices])
 
     @property
     def content_hash(self) -> str:
@@ -82,7 +126,8 @@ class Extract:
         for subfolder, (sql, parameters) in self.queries.items():
             folder = scratch / subfolder
             folder.mkdir(parents=True, exist_ok=True)
-            self.warehouse.unload(sql, parameters, folder, rows_per_file=self.rows_per_file)
+            slices = self.slices.get(subfolder)
+            self.warehouse.unload(sql, parameters, folder, rows_per_file=self.rows_per_file, slices=slices)
         return scratch
 
 

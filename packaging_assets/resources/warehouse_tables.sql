@@ -143,7 +143,9 @@ create table if not exists ml.predictions (
     is_suitable boolean not null,
     model_version bigint not null,
     as_of timestamp not null,
-    load_id bigint not null
+    load_id bigint not null,
+    -- Last, where it was added to older tables; null there: the model has its package type's name.
+    model varchar(64)
 );
 
 create table if not exists ml.prediction_loads (
@@ -153,6 +155,31 @@ create table if not exists ml.prediction_loads (
     content_hash varchar(64) not null,
     rows bigint not null,
     loaded_at timestamp not null
+);
+
+-- Predictions of shadow models: nothing is packed by them. Grain as ml.predictions, x model.
+create table if not exists ml.shadow_predictions (
+    cadence varchar(16) not null,
+    partition_start date not null,
+    product_id varchar(64) not null,
+    package_type varchar(16) not null,
+    score double precision not null,
+    damage_probability double precision,
+    is_suitable boolean not null,
+    model_version bigint not null,
+    as_of timestamp not null,
+    load_id bigint not null,
+    model varchar(64) not null
+);
+
+create table if not exists ml.shadow_prediction_loads (
+    load_id bigint not null,
+    cadence varchar(16) not null,
+    partition_start date not null,
+    content_hash varchar(64) not null,
+    rows bigint not null,
+    loaded_at timestamp not null,
+    model varchar(64) not null
 );
 
 -- From which deliveries the windowed dbt models of a day were last built.

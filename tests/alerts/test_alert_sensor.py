@@ -59,11 +59,12 @@ def gates(**outcomes: tuple[bool, str]) -> dg.AssetsDefinition:
     return metrics
 
 
-def registered(status: str, *reasons: str) -> dg.AssetsDefinition:
+def registered(status: str, *reasons: str, stage: str = "live") -> dg.AssetsDefinition:
     @dg.asset(key=["bag", "registered_model"], partitions_def=WEEKLY, deps=[METRICS], owners=[BAG])
     def registered_model() -> dg.MaterializeResult:
         listed = "\n".join(f"- {reason}" for reason in reasons) or "none"
-        return dg.MaterializeResult(metadata={"version": 5, "status": status, "reasons": dg.MetadataValue.md(listed)})
+        metadata = {"version": 5, "stage": stage, "status": status, "reasons": dg.MetadataValue.md(listed)}
+        return dg.MaterializeResult(metadata=metadata)
 
     return registered_model
 
@@ -139,7 +140,10 @@ def queued(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.Dagste
 
     location = RegisteredCodeLocationOrigin("packaging_assets")
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), "weekly_training")
-    return instance.create_run_for_job(job, status=status, tags=tags, remote_job_origin=origin).run_id
+    launched_by_us = "packaging/holds_lock" in tags
+    return instance.create_run_for_job(
+        job, status=status, tags=tags, remote_job_origin=None if launched_by_us else origin
+    ).run_id
 
 
 def test_failed_checks_of_a_run_that_succeeded_and_its_rejected_model_are_one_message(home: Home) -> None:
@@ -560,3 +564,37 @@ def test_the_sensor_keeps_its_cursor_and_knows_the_owners_of_assets(tmp_path: Pa
         assert tick(home, cursor) == (cursor, "Nothing to tell.")
         assert tick(home, "not json at all")[1] == "Nothing to tell."
         assert len(home.inbox.received) == 1
+
+
+def test_of_a_shadow_model_a_rejection_is_told_once_and_as_a_warning(home):
+    failing = gates(pr_auc_not_below_champion=(False, "ERROR"))
+    home.run(failing, registered("Rejected", "pr_auc_not_below_champion: too low", stage="shadow"))
+    home.take()
+    (alert,) = home.kept
+    assert alert.title.endswith("bag rejected as a shadow")
+    assert (alert.severity, [failure.kind for failure in alert.failures]) == ("warning", ["model"])
+    assert alert.failures[0].reasons == ("pr_auc_not_below_champion: too low",)
+
+
+def test_a_shadow_model_that_waits_for_nobody_is_no_alert(home):
+    home.run(gates(drift=(False, "WARN")), registered("PendingManualApproval", stage="shadow"))
+    home.take()
+    assert home.kept == []
+
+
+def test_a_shadow_job_that_failed_is_a_warning_and_a_live_one_an_error(home):
+    @dg.asset(key=["daily", "shadow_predictions"], partitions_def=WEEKLY, owners=[SCIENCE])
+    def shadow_predictions() -> None:
+        raise ValueError("no column 'title'")
+
+    job = dg.define_asset_job("daily_shadow", selection=[shadow_predictions])
+    definitions = dg.Definitions(assets=[shadow_predictions], jobs=[job])
+    definitions.resolve_job_def("daily_shadow").execute_in_process(
+        instance=home.instance, partition_key=WEEK, raise_on_error=False
+    )
+    home.run(broken(ValueError("no column 'title'")))
+    home.take()
+    assert [(alert.severity, alert.subject.split()[0]) for alert in home.kept] == [
+        ("warning", "daily_shadow"),
+        ("error", "ad-hoc"),
+    ]

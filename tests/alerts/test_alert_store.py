@@ -4,7 +4,11 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alert_doubles import NOON, UNREACHABLE, Inbox, Killed, MovableClock, make_alert
@@ -22,9 +26,19 @@ def clock() -> MovableClock:
     return MovableClock()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where alerts are kept: both kinds of database behave alike."""
+    if request.param == "sqlite":
+        return tmp_path / "home" / "alerts.db"
+    return request.getfixturevalue("postgres_url")
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> AlertStore:
-    return AlertStore(tmp_path / "home" / "alerts.db")
+def store(place: Path | str) -> Iterator[AlertStore]:
+    store = AlertStore(place)
+    yield store
+    store.close()
 
 
 def round_of(store: AlertStore, clock: MovableClock, *routes: Route, slept: list[float] | None = None) -> Round:
@@ -221,11 +235,153 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         AlertStore(tmp_path / "alerts.db").alerts()
 
 
-def test_the_file_is_an_ordinary_one(store: AlertStore, tmp_path: Path) -> None:
-    store.add(make_alert("a"), [Route("r", Inbox())], now=NOW)
-    connection = sqlite3.connect(tmp_path / "home" / "alerts.db")
+def test_the_file_is_an_ordinary_one(tmp_path: Path) -> None:
+    AlertStore(tmp_path / "alerts.db").add(make_alert("a"), [Route("r", Inbox())], now=NOW)
+    connection = sqlite3.connect(tmp_path / "alerts.db")
     assert connection.execute("select route, attempts, sent_at from deliveries").fetchall() == [("r", 0, None)]
     connection.close()
+
+
+OLD_FILE = """
+create table alerts (key text primary key, found_at real not null, alert text not null);
+create table failures (key text primary key, alert text not null references alerts (key));
+create table deliveries (
+    alert text not null references alerts (key), route text not null, attempts integer not null default 0,
+    due_at real not null, claimed_until real, interruptions integer not null default 0, sent_at real, error text,
+    primary key (alert, route)
+);
+create table looks (name text primary key, at real not null);
+"""
+
+
+def test_a_file_of_the_first_version_goes_on_working(tmp_path: Path, clock: MovableClock) -> None:
+    old, inbox = make_alert("old"), Inbox()
+    connection = sqlite3.connect(tmp_path / "alerts.db")
+    connection.executescript(OLD_FILE)
+    connection.execute("insert into alerts values (?, ?, ?)", (old.key, NOW - 9, old.model_dump_json()))
+    connection.execute("insert into failures values (?, ?)", ("old", old.key))
+    connection.execute("insert into deliveries values (?, 'r', 1, ?, null, 0, null, 'gone')", (old.key, NOW))
+    connection.execute("insert into looks values ('runs', ?)", (NOW - 30,))
+    connection.commit()
+    connection.close()
+    store = AlertStore(tmp_path / "alerts.db")
+
+    assert store.add(make_alert("old", "new"), [Route("r", inbox)], now=NOW) == make_alert("new")
+    round_of(store, clock, Route("r", inbox))
+
+    assert inbox.titles == ["weekly: new failed for None", "weekly: old failed for None"]
+    assert (store.last_look("runs"), store.unsent()) == (NOW - 30, [])
+
+
+def test_the_same_failure_found_by_several_at_once_is_kept_once(place: Path | str) -> None:
+    kept = at_once(place, lambda store: [store.add(make_alert("a", "b"), [Route("r", Inbox())], now=NOW)])
+
+    assert [alert for alert in kept if alert] == [make_alert("a", "b")]
+    store = AlertStore(place)
+    assert (len(store.alerts()), len(store.unsent())) == (1, 1)
+    store.close()
+
+
+def test_of_several_senders_at_once_exactly_one_claims_each_delivery(place: Path | str, store: AlertStore) -> None:
+    for number in range(12):
+        store.add(make_alert(f"{number:02}"), [Route("r", Inbox())], now=NOW + number)
+
+    def claim_all(store: AlertStore) -> list[Claim]:
+        claims: list[Claim] = []
+        while claim := store.claim("r", now=NOW + 20):
+            claims.append(claim)
+        return claims
+
+    claims = at_once(place, claim_all)
+
+    assert sorted(claim.alert.failure_keys[0] for claim in claims) == [f"{number:02}" for number in range(12)]
+    assert not any(claim.was_interrupted for claim in claims)
+
+
+def at_once(place: Path | str, action: Callable[[AlertStore], list[Any]]) -> list[Any]:
+    """What several senders, each with connections of its own, get when they begin together."""
+    stores = [AlertStore(place) for _ in range(4)]
+    start = threading.Barrier(len(stores))
+
+    def sender(store: AlertStore) -> list[Any]:
+        start.wait()
+        try:
+            return action(store)
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        return [found for result in pool.map(sender, stores) for found in result]
+
+
+def test_what_a_database_cannot_hold_is_left_out_of_an_error(store: AlertStore) -> None:
+    store.add(make_alert("a"), [Route("r", Inbox())], now=NOW)
+    claim = store.claim("r", now=NOW)
+    assert claim is not None
+    store.mark_failed(claim, error="half\0a byte", due_at=NOW)
+    assert [delivery.error for delivery in store.unsent()] == ["halfa byte"]
+
+
+def test_a_connection_that_was_cut_is_replaced_unnoticed(postgres_url: str, postgres_server: Any) -> None:
+    store = AlertStore(postgres_url)
+    store.record_look("runs", now=NOW)
+    connection = postgres_server.connect("postgres")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+            (postgres_url.rpartition("/")[2],),
+        )
+        assert cursor.fetchall() == [(True,)]
+    connection.close()
+    assert store.last_look("runs") == NOW
+    store.close()
+
+
+def test_a_held_lock_is_an_error_in_the_end_and_nothing_is_half_done(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packaging_assets.resources.alert_database.LOCK_TIMEOUT_SECONDS", 0.05)
+    store, other = AlertStore(postgres_url), AlertStore(postgres_url)
+    store.record_look("runs", now=NOW)
+
+    class Slow(Route):
+        def takes(self, _alert):
+            with pytest.raises(AlertStoreError, match="lock timeout"):
+                other.record_look("runs", now=NOW + 1)
+            return True
+
+    store.add(make_alert("a"), [Slow("r", Inbox())], now=NOW)
+    assert (len(store.unsent()), store.last_look("runs")) == (1, NOW)
+    store.close()
+    other.close()
+
+
+def test_a_database_out_of_reach_is_named_without_its_password() -> None:
+    store = AlertStore("postgresql://packaging:hunter2hunter2@127.0.0.1:9/packaging")
+    with pytest.raises(
+        AlertStoreError, match=r"postgresql\+psycopg2://packaging:\*\*\*@127\.0\.0\.1:9/packaging"
+    ) as caught:
+        store.unsent()
+    assert "Connection refused" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("hunter2hunter2", "is none that SQLAlchemy can read"),
+        ("mysql://a:hunter2hunter2@host/b", "'mysql' is neither"),
+    ],
+)
+def test_a_url_of_no_use_is_refused_without_being_shown(url: str, says: str) -> None:
+    with pytest.raises(AlertStoreError, match=says) as caught:
+        AlertStore(url).unsent()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_may_be_named_by_a_url(tmp_path: Path) -> None:
+    AlertStore(f"sqlite:///{tmp_path}/new/alerts.db").record_look("runs", now=NOW)
+    assert AlertStore(tmp_path / "new" / "alerts.db").last_look("runs") == NOW
 
 
 DYING = """
@@ -237,24 +393,26 @@ from packaging_assets.resources.alert_store import AlertStore
 from packaging_assets.resources.log_notifier import LogNotifier
 from packaging_assets.resources.notifier import Route
 
-home = Path(sys.argv[1])
-log = LogNotifier(home / "alerts.log", clock=lambda: NOON, echo=lambda _: os._exit(9))
-store = AlertStore(home / "alerts.db")
+log = LogNotifier(Path(sys.argv[1]), clock=lambda: NOON, echo=lambda _: os._exit(9))
+store = AlertStore(sys.argv[2])
 store.add(make_alert("a"), [Route("log", log)], now=NOON.timestamp())
 deliver(store, [Route("log", log)], now=lambda: NOON)
 """
 
 
 def test_a_process_that_really_dies_after_sending_leaves_a_claim_and_one_line(
-    tmp_path: Path, clock: MovableClock
+    tmp_path: Path, place: Path | str, clock: MovableClock
 ) -> None:
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    died = subprocess.run([sys.executable, "-c", DYING, str(tmp_path)], env={"PYTHONPATH": path}, check=False)  # noqa: S603
+    url = f"sqlite:///{place}" if isinstance(place, Path) else place
+    log = tmp_path / "alerts.log"
+    died = subprocess.run([sys.executable, "-c", DYING, str(log), url], env={"PYTHONPATH": path}, check=False)  # noqa: S603
     assert died.returncode == 9
-    store, log = AlertStore(tmp_path / "alerts.db"), tmp_path / "alerts.log"
+    store = AlertStore(place)
     assert [(delivery.attempts, delivery.sent_at) for delivery in store.unsent()] == [(0, None)]
     assert store.claim("log", now=NOW) is None
     clock.advance(CLAIM_SECONDS)
     route = Route("log", LogNotifier(log, clock=clock.now, echo=lambda _: None))
     assert len(round_of(store, clock, route).sent) == 1
     assert (len(log.read_text().splitlines()), store.unsent()) == (1, [])
+    store.close()

@@ -23,7 +23,7 @@ NOON = dt.datetime(2025, 2, 10, 12, 0, tzinfo=dt.UTC)
 @pytest.fixture(autouse=True)
 def _doctor_without_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsing the dbt project takes seconds and has nothing to do with alerts."""
-    monkeypatch.setattr("packaging_assets.cli.doctor._dbt_project", lambda _: "not looked at")
+    monkeypatch.setattr("packaging_assets.doctor.dbt_connection._project", lambda _: "not looked at")
 
 
 def run(home: Path, *arguments: str, code: int = 0) -> Result:

@@ -1,49 +1,26 @@
-"""What every artifact store promises; a store joins by a line in `stores`."""
+"""What every artifact store promises; a store joins by a line in `store`."""
 
+import datetime as dt
 import hashlib
-import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from artifact_examples import DAY, KEY, NOW, PARTS, WEEK, parts_of
 
-from packaging_assets.artifacts import local_store
-from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
-from packaging_assets.artifacts.store import ArtifactError, ArtifactInput, FileEntry
-
-WEEK = "2025-01-06"
-KEY = "mailer/split"
+from packaging_assets.artifacts.s3_store import S3ArtifactStore
+from packaging_assets.artifacts.store import ArtifactError, ArtifactInput, FileEntry, MissingArtifactError
 
 
-def parts_of(seed: int) -> FingerprintParts:
-    return FingerprintParts(step="m:f", modules={"m": "1"}, libraries={}, params={"seed": seed}, inputs={})
-
-
-PARTS = parts_of(1)
-
-
-@pytest.fixture(params=[LocalArtifactStore])
-def store(request, tmp_path):
-    return request.param(tmp_path / "artifacts")
-
-
-@pytest.fixture
-def commit(store):
-    def commit_files(files=None, *, parts=PARTS, key=KEY, partition=WEEK, run_id="run-1"):
-        with store.scratch() as scratch:
-            folder = scratch / "output"
-            for name, content in (files or {"split.json": "{}\n"}).items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_text(content)
-            return store.commit(key, partition, folder, parts=parts, provenance={"run_id": run_id})
-
-    return commit_files
+@pytest.fixture(params=["local", "s3"])
+def store(request, tmp_path, artifact_clock):
+    settings = {"clock": artifact_clock, "max_age": 7 * DAY}
+    if request.param == "local":
+        return LocalArtifactStore(tmp_path / "artifacts", **settings)
+    client = request.getfixturevalue("s3")
+    return S3ArtifactStore(request.getfixturevalue("bucket"), "env/artifacts", client=client, **settings)
 
 
 def test_a_committed_artifact_can_be_found_opened_and_traced(store, commit, tmp_path):
@@ -57,7 +34,8 @@ def test_a_committed_artifact_can_be_found_opened_and_traced(store, commit, tmp_
     assert store.find(KEY, WEEK, PARTS.fingerprint) == artifact
     assert store.get(artifact.uri) == artifact
     assert store.parts(artifact) == PARTS
-    assert artifact.provenance == {"run_id": "run-1"}
+    assert artifact.provenance == {"run_id": "run-1", "computed_at": NOW.isoformat()}
+    assert store.computed_at(artifact) == NOW
     folder = ArtifactInput(store, artifact).open(tmp_path)
     assert (folder / "a.txt").read_text() == "abc"
     assert ArtifactInput(store, artifact).content_hash == artifact.content_hash
@@ -95,7 +73,7 @@ def test_parquet_files_are_described_by_rows_and_columns(store):
 def test_of_two_commits_the_first_wins_and_both_get_it(store, commit):
     first, second = commit({"a.txt": "first"}, run_id="r1"), commit({"a.txt": "second!"}, run_id="r2")
     assert second == first
-    assert second.provenance == {"run_id": "r1"}
+    assert second.provenance["run_id"] == "r1"
     assert len(store.committed(KEY, WEEK)) == 1
 
 
@@ -180,212 +158,78 @@ def test_an_output_without_files_or_with_reserved_names_or_links_is_refused(stor
     assert store.committed(KEY, WEEK) == []
 
 
-# What follows is about files on disk.
-
-
-@pytest.fixture
-def root(store, tmp_path):
-    return tmp_path / "artifacts"
-
-
-def test_the_manifest_is_the_same_on_every_machine_and_in_every_run(commit, root, tmp_path):
-    artifact = commit({"a.txt": "1"}, run_id="r1")
-    other = LocalArtifactStore(tmp_path / "elsewhere")
-    with other.scratch() as scratch:
-        (scratch / "a.txt").write_text("1")
-        other.commit(KEY, WEEK, scratch, parts=PARTS, provenance={"run_id": "r2", "seconds": 9.5})
-    for name in ("manifest.json", "fingerprint.json"):
-        content = (root / artifact.uri / name).read_bytes()
-        assert content == (tmp_path / "elsewhere" / artifact.uri / name).read_bytes()
-        assert str(tmp_path).encode() not in content
-
-
-def test_files_are_read_only_and_nothing_is_left_in_staging(store, commit, root):
-    artifact = commit({"a/b.txt": "1"})
-    store.point(artifact)
-    modes = {path.stat().st_mode & 0o777 for path in (root / artifact.uri).rglob("*") if path.is_file()}
-    assert modes == {0o444}
-    assert list((root / ".staging").iterdir()) == []
-    assert (root / "mailer/split/2025-01-06/current").read_text() == f"{artifact.fingerprint}\n"
-
-
-def spoil_file_missing(folder):
-    (folder / "a.txt").unlink()
-
-
-def spoil_size(folder):
-    (folder / "a.txt").chmod(0o644)
-    (folder / "a.txt").write_text("longer than it was")
-
-
-def spoil_manifest_missing(folder):
-    (folder / "manifest.json").unlink()
-
-
-def spoil_manifest_truncated(folder):
-    (folder / "manifest.json").chmod(0o644)
-    (folder / "manifest.json").write_text('{"files": {')
-
-
-def spoil_manifest_foreign(folder):
-    (folder / "manifest.json").chmod(0o644)
-    (folder / "manifest.json").write_text('{"files": []}')
-
-
-def spoil_manifest_edited(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"]["a.txt"]["sha256"] = "0" * 64
-    (folder / "manifest.json").chmod(0o644)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (spoil_file_missing, r"a\.txt is missing"),
-        (spoil_size, r"a\.txt has 18 bytes and had 1 when"),
-        (spoil_manifest_missing, r"manifest\.json is missing"),
-        (spoil_manifest_truncated, r"manifest\.json is not JSON"),
-        (spoil_manifest_foreign, "is not a manifest that this version reads"),
-        (spoil_manifest_edited, "contradicts itself"),
-    ],
-)
-def test_a_damaged_artifact_says_what_is_wrong_and_what_to_do(store, commit, root, spoil, said):
+def test_an_artifact_expires_and_confirming_it_makes_it_young_again(store, commit, artifact_clock):
     artifact = commit({"a.txt": "1"})
-    store.point(artifact)
-    spoil(root / artifact.uri)
-    for read in (lambda: store.get(artifact.uri), lambda: store.current(KEY, WEEK)):
-        with pytest.raises(ArtifactError, match=f"(?s)Damaged artifact: .*{said}.*Delete the folder .* materialize"):
-            read()
+    artifact_clock.now = NOW + 7 * DAY
+    assert not store.is_expired(artifact)
+    artifact_clock.now += dt.timedelta(seconds=1)
+    assert store.is_expired(artifact)
+    store.confirm(artifact, provenance={"run_id": "run-2"})
+    assert not store.is_expired(artifact)
+    assert store.computed_at(artifact) == artifact_clock.now
+    assert store.find(KEY, WEEK, PARTS.fingerprint).provenance["run_id"] == "run-1"
+    store.verify(artifact)
 
 
-def test_damage_is_seen_on_opening_and_a_changed_byte_on_verifying(store, commit, root, tmp_path):
-    artifact = commit({"a.txt": "1", "b.txt": "2"})
-    (root / artifact.uri / "b.txt").chmod(0o644)
-    (root / artifact.uri / "b.txt").write_text("3")
-    store.local_path(artifact, tmp_path)
-    with pytest.raises(ArtifactError, match=r"b\.txt has other content"):
-        store.verify(artifact)
-    (root / artifact.uri / "a.txt").unlink()
-    with pytest.raises(ArtifactError, match=r"a\.txt is missing"):
-        store.local_path(artifact, tmp_path)
+def test_all_artifacts_are_listed_by_uri(store, commit):
+    assert store.uris() == []
+    # A model that feeds from others holds copies of their folders, whatever is in them.
+    nested = commit({"feeders/box/manifest.json": "{}", f"{'a' * 64}/a.txt": "1"})
+    whole = commit(key="labels", partition=None)
+    assert store.uris() == sorted([nested.uri, whole.uri])
 
 
-def test_a_pointer_to_nothing_is_told(store, commit, root):
+def test_what_is_set_aside_is_out_of_sight_and_comes_back_whole(store, commit):
+    artifact = commit({"a.txt": "1"})
+    assert store.set_aside(artifact.uri)
+    assert store.find(KEY, WEEK, PARTS.fingerprint) is None
+    assert (store.uris(), store.aside()) == ([], [artifact.uri])
+    with pytest.raises(MissingArtifactError):
+        store.get(artifact.uri)
+    for change in (store.point, lambda gone: store.confirm(gone, provenance={})):
+        with pytest.raises(MissingArtifactError, match="commit it before pointing"):
+            change(artifact)
+    store.put_back(artifact.uri)
+    assert (store.uris(), store.aside()) == ([artifact.uri], [])
+    store.verify(store.get(artifact.uri))
+
+
+def test_what_a_pointer_names_is_not_set_aside_unless_the_pointer_goes_too(store, commit):
     artifact = commit()
     store.point(artifact)
-    (root / artifact.uri).rename(root / "away")
-    with pytest.raises(ArtifactError, match="which is not there: materialize mailer/split"):
-        store.current(KEY, WEEK)
-    with pytest.raises(ArtifactError, match="commit it before pointing"):
-        store.point(artifact)
-
-
-class InjectedError(Exception):
-    """A failure that a test brought about."""
-
-
-@pytest.mark.parametrize("stage", ["_write_json", "_describe", "_sha256", "_flush", "_fsync", "_rename_unless_there"])
-@pytest.mark.parametrize("calls_before", [0, 1, 2, 3])
-def test_a_failure_at_any_stage_of_a_commit_leaves_nothing_that_looks_finished(
-    store, commit, monkeypatch, stage, calls_before, *, root
-):
-    real, calls = getattr(local_store, stage), []
-
-    def fail_later(*args):
-        calls.append(args)
-        if len(calls) > calls_before:
-            raise InjectedError
-        return real(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(local_store, stage, fail_later)
-        try:
-            finished = commit({"a.txt": "1", "b.txt": "2"})
-        except InjectedError:
-            finished = None
-    assert store.find(KEY, WEEK, PARTS.fingerprint) == finished
-    assert list((root / ".staging").iterdir()) == []
+    assert store.pointed(artifact.uri)
+    assert not store.set_aside(artifact.uri)
+    assert store.current(KEY, WEEK) == artifact
+    assert store.set_aside(artifact.uri, even_if_current=True)
     assert store.current(KEY, WEEK) is None
-    assert commit({"a.txt": "1", "b.txt": "2"}).total_bytes == 2
+    assert not store.set_aside(artifact.uri)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from packaging_assets.artifacts import local_store
-from packaging_assets.artifacts.fingerprint import FingerprintParts
-
-root, calls_before = Path(sys.argv[1]), int(sys.argv[2])
-real, calls = os.fsync, []
-
-def kill_later(descriptor):
-    calls.append(descriptor)
-    if len(calls) > calls_before:
-        os.kill(os.getpid(), signal.SIGKILL)
-    real(descriptor)
-
-os.fsync = kill_later
-store = local_store.LocalArtifactStore(root)
-parts = FingerprintParts(step="m:f", modules={"m": "1"}, libraries={}, params={"seed": 1}, inputs={})
-with store.scratch() as scratch:
-    (scratch / "a.txt").write_text("1")
-    store.point(store.commit("mailer/split", "2025-01-06", scratch, parts=parts, provenance={}))
-"""
-
-# A commit of one file flushes it, fingerprint, provenance, manifest and folder (5), then renames and flushes the
-# parent (6); the pointer is flushed (7), replaced, and its folder flushed (8).
-KILL_POINTS = [
-    (0, False, False),
-    (3, False, False),
-    (4, False, False),
-    (5, True, False),
-    (6, True, False),
-    (7, True, True),
-]
+def test_what_is_discarded_is_gone_and_can_be_computed_again(store, commit):
+    artifact = commit({"a.txt": "1"})
+    store.set_aside(artifact.uri)
+    store.discard(artifact.uri)
+    assert (store.uris(), store.aside()) == ([], [])
+    assert commit({"a.txt": "1"}) == artifact
 
 
-@pytest.mark.parametrize(("calls_before", "is_committed", "is_pointed"), KILL_POINTS)
-def test_after_a_kill_an_artifact_is_there_whole_or_not_at_all(
-    store, commit, root, calls_before, *, is_committed, is_pointed
-):
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(root), str(calls_before)], check=False)  # noqa: S603
-    assert killed.returncode == -signal.SIGKILL
-    found, current = store.find(KEY, WEEK, PARTS.fingerprint), store.current(KEY, WEEK)
-    assert (found is not None, current is not None) == (is_committed, is_pointed)
-    after = commit({"a.txt": "1"})
-    assert found in (None, after)
-    store.verify(after)
-    store.point(after)
-    assert store.current(KEY, WEEK) == after
+def test_an_artifact_committed_while_its_like_was_aside_stays(store, commit):
+    store.set_aside(commit({"a.txt": "1"}, run_id="run-1").uri)
+    again = commit({"a.txt": "1"}, run_id="run-2")
+    store.put_back(again.uri)
+    assert store.get(again.uri).provenance["run_id"] == "run-2"
+    assert store.aside() == []
 
 
-def test_a_folder_from_another_disk_is_taken_over_too(store, root, tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(18, "Invalid cross-device link")
-
-    folder = tmp_path / "output"
-    folder.mkdir()
-    (folder / "a.txt").write_text("1")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", refuse)  # what shutil.move uses; the commit itself uses Path.rename
-        patch.setattr(local_store, "_rename_unless_there", _move)
-        artifact = store.commit(KEY, WEEK, folder, parts=PARTS, provenance={})
-    assert not folder.exists()
-    assert artifact.total_bytes == 1
+@pytest.mark.parametrize("uri", ["../elsewhere", "mailer", f"mailer/../{'a' * 64}", ""])
+def test_nothing_but_an_artifact_is_ever_removed(store, uri):
+    for remove in (store.set_aside, store.put_back, store.discard):
+        with pytest.raises(ArtifactError, match="is not"):
+            remove(uri)
 
 
-def _move(staged, target):
-    target.parent.mkdir(parents=True)
-    subprocess.run(["/bin/mv", str(staged), str(target)], check=True)  # noqa: S603
-
-
-def test_a_disk_that_refuses_the_rename_is_an_error_not_a_lost_race(store, commit, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(local_store.Path, "rename", refuse)
-        with pytest.raises(PermissionError):
-            commit()
-    assert store.find(KEY, WEEK, PARTS.fingerprint) is None
+def test_one_process_prunes_at_a_time(store):
+    with store.pruning(), pytest.raises(ArtifactError, match="Another process is pruning"), store.pruning():
+        pass
+    with store.pruning():
+        pass

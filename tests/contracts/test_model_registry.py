@@ -1,63 +1,54 @@
 """What every model registry promises; a registry joins by a line in `registry`."""
 
-import datetime as dt
 import itertools
-import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from registry_examples import BY_ADA, START, WEEKS, race, registration, ticking_clock
 
 from packaging_assets.domain.registry import (
     Action,
     ConflictError,
-    Registration,
     RegistryError,
     Status,
     TransitionError,
     UnknownVersionError,
 )
-from packaging_assets.resources.sqlite_registry import SqliteModelRegistry, utc_now
+from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 
-WEEKS = ("2025-01-06", "2025-01-13", "2025-01-20")
-START = dt.datetime(2025, 2, 3, 9, 0, tzinfo=dt.UTC)
-BY_ADA = {"actor": "ada", "reason": "checked by hand"}
+EXAMPLES = {"sqlite": 10, "sagemaker": 2}
+"""Of random decisions; one takes 0.1 s in a file and a second over HTTP."""
 
 
-def registration(week=WEEKS[0], verdict="approve", *, model="mailer", fingerprint="f1", **fields) -> Registration:
-    return Registration(
-        **{
-            "model": model,
-            "package_type": model,
-            "training_week": week,
-            "fingerprint": fingerprint,
-            "verdict": verdict,
-            "artifact_uri": f"{model}/model/{week}/{fingerprint}",
-            "metrics_uri": f"{model}/metrics/{week}/{fingerprint}",
-            "content_hash": f"c-{fingerprint}",
-            "code_version": "0.1.0",
-            "metrics": {"pr_auc": 0.5},
-            **fields,
-        }
+@pytest.fixture(params=["sqlite", "sagemaker"])
+def kind(request):
+    """Which registry is under test."""
+    return request.param
+
+
+@pytest.fixture
+def new_registry(kind, request, tmp_path):
+    """Makes a registry with nothing in it."""
+    if kind == "sagemaker":
+        return request.getfixturevalue("new_sagemaker_registry")
+    numbers = itertools.count(1)
+    return lambda: SqliteModelRegistry(
+        tmp_path / "home" / "50% done?" / f"registry {next(numbers)}.db", clock=ticking_clock()
     )
 
 
-def ticking_clock():
-    """Every reading is a minute after the one before."""
-    minutes = itertools.count()
-    return lambda: START + dt.timedelta(minutes=next(minutes))
-
-
-@pytest.fixture(params=[SqliteModelRegistry])
-def registry(request, tmp_path):
-    return request.param(tmp_path / "home" / "50% done?" / "registry.db", clock=ticking_clock())
+@pytest.fixture
+def registry(new_registry):
+    """A registry with nothing in it."""
+    return new_registry()
 
 
 def test_an_empty_registry_answers_without_being_created(registry, tmp_path):
@@ -326,24 +317,41 @@ def test_what_is_not_there_is_told_with_what_is(registry):
         registry.unpin("sack", **BY_ADA)
 
 
-def race(functions):
-    """Run all at once, and return what each returned or raised."""
-    results = [None] * len(functions)
-    barrier = threading.Barrier(len(functions))
+def test_a_shadow_that_passed_waits_and_says_why_and_nothing_of_it_serves(registry):
+    waiting = registry.register(registration(stage="shadow", reasons=("Every gate passed.",)))
+    rejected = registry.register(registration(WEEKS[1], "reject", stage="shadow"))
+    assert [(v.stage, v.verdict, v.status) for v in (waiting, rejected)] == [
+        ("shadow", "approve", Status.PENDING),
+        ("shadow", "reject", Status.REJECTED),
+    ]
+    assert registry.champion("mailer") is None
+    assert registry.champion_before("mailer", WEEKS[2]) is None
+    line = registry.history("mailer")[0]
+    assert line.reason.startswith("Every gate passed, but a shadow is never approved")
+    assert registry.get("mailer", 1) == waiting
 
-    def run(number):
-        barrier.wait()
-        try:
-            results[number] = functions[number]()
-        except RegistryError as error:
-            results[number] = error
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(functions))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+def test_nobody_approves_or_pins_a_shadow_but_a_person_may_reject_it_and_take_that_back(registry):
+    registry.register(registration(stage="shadow"))
+    before = registry.versions()
+    for decide in (registry.approve, registry.pin):
+        with pytest.raises(TransitionError, match=r"judged as a shadow .* run its week again .*--partition 2025-01-06"):
+            decide("mailer", 1, **BY_ADA)
+    assert registry.versions() == before
+    assert registry.reject("mailer", 1, **BY_ADA).status is Status.REJECTED
+    with pytest.raises(TransitionError, match="judged as a shadow"):
+        registry.approve("mailer", 1, **BY_ADA)
+    assert registry.undo("mailer", **BY_ADA) is None
+    assert registry.get("mailer", 1).status is Status.PENDING
+
+
+def test_going_live_is_a_version_of_its_own_and_stepping_back_leaves_what_was_approved(registry):
+    registry.register(registration(stage="shadow", fingerprint="as shadow"))
+    live = registry.register(registration(fingerprint="as live"))
+    assert (live.version, live.stage, live.status) == (2, "live", Status.APPROVED)
+    registry.register(registration(WEEKS[1], stage="shadow", fingerprint="as shadow again"))
+    assert registry.champion("mailer") == live
+    assert [v.stage for v in registry.versions()] == ["shadow", "live", "shadow"]
 
 
 def test_threads_registering_at_once_get_one_version_or_one_each(registry):
@@ -371,84 +379,6 @@ def test_of_people_deciding_at_once_one_wins_and_the_others_are_told(registry):
     assert len(registry.history("mailer")) == 2
 
 
-# What follows is about the SQLite file.
-
-RACING = """
-import sys
-from pathlib import Path
-from packaging_assets.domain.registry import Registration, RegistryError, Status
-from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
-
-registry, name = SqliteModelRegistry(Path(sys.argv[1])), sys.argv[2]
-sys.stdin.readline()
-for number in range(8):
-    for fingerprint in (f"shared {number}", f"{name} {number}"):
-        registry.register(Registration(
-            model="mailer", package_type="mailer", training_week="2025-01-06", fingerprint=fingerprint,
-            verdict="pending", artifact_uri="a", metrics_uri="m", content_hash="c", code_version="1"))
-wins = 0
-for version in range(1, 9):
-    try:
-        registry.approve("mailer", version, actor=name, reason="race", expected_status=Status.PENDING)
-        wins += 1
-    except RegistryError:
-        pass
-print(wins)
-"""
-
-
-def test_processes_racing_from_the_very_first_write_agree(tmp_path):
-    path = tmp_path / "home" / "registry.db"
-    processes = [
-        subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", RACING, str(path), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for name in ("ada", "bob", "cyd")
-    ]
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    wins = [int(process.communicate(timeout=60)[0]) for process in processes]
-    registry = SqliteModelRegistry(path)
-    versions = registry.versions("mailer")
-    assert [version.version for version in versions] == list(range(1, 33))
-    assert len({version.fingerprint for version in versions}) == 32
-    assert sum(wins) == 8
-    assert [v.status for v in versions].count(Status.APPROVED) == 8
-    assert len(registry.history("mailer")) == 40
-
-
-def test_a_file_that_is_no_registry_or_of_another_layout_is_told(tmp_path):
-    path = tmp_path / "registry.db"
-    path.write_text("this is not a database, whatever its name says; it is long enough to look like one " * 10)
-    with pytest.raises(RegistryError, match=r"registry\.db cannot be used \(file is not a database\)"):
-        SqliteModelRegistry(path).models()
-    path.unlink()
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 9")
-    connection.close()
-    with pytest.raises(RegistryError, match="has layout 9, and this version reads 1"):
-        SqliteModelRegistry(path).register(registration())
-
-
-def test_a_failure_within_a_write_undoes_all_of_it(tmp_path):
-    def broken_clock():
-        if next(readings) >= 3:
-            raise OSError("no clock")
-        return START
-
-    readings = itertools.count()
-    registry = SqliteModelRegistry(tmp_path / "registry.db", clock=broken_clock)
-    before = registry.register(registration(verdict="pending"))
-    with pytest.raises(OSError, match="no clock"):  # after the status is written, before the record is
-        registry.approve("mailer", 1, **BY_ADA)
-    assert registry.versions() == [before]
-
-
-def test_the_default_clock_is_utc():
-    assert utc_now().utcoffset() == dt.timedelta(0)
-
-
 class RegistryMachine(RuleBasedStateMachine):
     """Random decisions against a plain model: who was allowed to make each version what it is."""
 
@@ -456,25 +386,22 @@ class RegistryMachine(RuleBasedStateMachine):
     actors = st.sampled_from(["ada", "bob", "gates", "Sensor ", ""])
     reasons = st.sampled_from(["checked by hand", ""])
 
-    def __init__(self):
+    def __init__(self, registry):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.registry = SqliteModelRegistry(self.folder / "registry.db", clock=ticking_clock())
+        self.registry = registry
         self.known = []  # [week, fingerprint, verdict, status], in the order of their numbers
         self.pin_number = None
         self.lines = 0
 
-    def teardown(self):
-        shutil.rmtree(self.folder)
-
     @rule(
         week=st.sampled_from(WEEKS),
-        fingerprint=st.sampled_from("xy"),
+        fingerprint=st.sampled_from("xyz"),
         verdict=st.sampled_from(["approve", "reject", "pending"]),
     )
     def register(self, week, fingerprint, verdict):
         existing = [entry for entry in self.known if entry[:2] == [week, fingerprint]]
-        given = registration(week, verdict, fingerprint=fingerprint)
+        stage = "shadow" if fingerprint == "z" else "live"  # as what it is judged is part of a fingerprint
+        given = registration(week, verdict, fingerprint=fingerprint, stage=stage)
         if existing and existing[0][2] == "approve" and verdict != "approve":
             with pytest.raises(ConflictError):
                 self.registry.register(given)
@@ -482,6 +409,8 @@ class RegistryMachine(RuleBasedStateMachine):
         version = self.registry.register(given)
         if not existing:
             status = {"approve": Status.APPROVED, "reject": Status.REJECTED, "pending": Status.PENDING}[verdict]
+            if stage == "shadow" and status is Status.APPROVED:
+                status = Status.PENDING
             self.known.append([week, fingerprint, verdict, status])
             self.lines += 1
         assert self.known[version.version - 1][:2] == [week, fingerprint]
@@ -498,7 +427,8 @@ class RegistryMachine(RuleBasedStateMachine):
     def approve(self, number, actor, reason):
         exists = number <= len(self.known)
         is_approved = exists and self.known[number - 1][3] is Status.APPROVED
-        is_allowed = exists and reason != "" and (actor in {"ada", "bob"} or (is_approved and actor != ""))
+        is_live = exists and self.known[number - 1][1] != "z"
+        is_allowed = is_live and reason != "" and (actor in {"ada", "bob"} or (is_approved and actor != ""))
         self.attempt(is_allowed, lambda: self.registry.approve("mailer", number, actor=actor, reason=reason))
         if is_allowed and not is_approved:
             self.known[number - 1][3] = Status.APPROVED
@@ -532,6 +462,11 @@ class RegistryMachine(RuleBasedStateMachine):
         self.pin_number = None
 
     @invariant()
+    def no_shadow_is_ever_approved(self):
+        versions = self.registry.versions()
+        assert not [version for version in versions if (version.stage, version.status) == ("shadow", Status.APPROVED)]
+
+    @invariant()
     def what_serves_passed_or_was_approved_by_a_person(self):
         champion = self.registry.champion("mailer")
         approved = [
@@ -549,5 +484,8 @@ class RegistryMachine(RuleBasedStateMachine):
             assert approvals[-1].reason == "checked by hand"
 
 
-RegistryMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)
-TestRandomDecisions = RegistryMachine.TestCase
+def test_random_decisions(kind, new_registry):
+    run_state_machine_as_test(
+        lambda: RegistryMachine(new_registry()),
+        settings=settings(max_examples=EXAMPLES[kind], stateful_step_count=15, deadline=None),
+    )

@@ -1,17 +1,20 @@
 """What only DuckDB does: its lock on the file, and the files beside it."""
 
+import datetime as dt
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from packaging_assets.resources import duckdb_warehouse
+from packaging_assets.resources.duckdb_slices import Slice, open_slices, plan_slices
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.resources.parquet_parts import plain_type, write_parts
-from packaging_assets.resources.warehouse import WarehouseError
+from packaging_assets.resources.warehouse import Slices, WarehouseError
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
@@ -92,3 +95,46 @@ def test_the_size_of_a_file_must_be_positive(tmp_path: Path) -> None:
     empty = pa.table({"number": [1]}).to_reader()
     with pytest.raises(ValueError, match="rows_per_file is 0"):
         write_parts(empty, tmp_path, rows_per_file=0)
+
+
+HOUR = dt.timedelta(hours=1)
+MIDNIGHT = dt.datetime.fromisoformat("2025-01-06")
+
+
+def test_neighbouring_hours_are_one_slice_as_far_as_they_fit() -> None:
+    sizes = [(MIDNIGHT + number * HOUR, rows) for number, rows in enumerate([4, 6, 1, 30, 2, 3])]
+    start, end = MIDNIGHT - HOUR, MIDNIGHT + 9 * HOUR
+    assert plan_slices(sizes, start, end, 10) == [
+        Slice(start, MIDNIGHT + 2 * HOUR, 10),
+        Slice(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR, 1),
+        Slice(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, 30),
+        Slice(MIDNIGHT + 4 * HOUR, end, 5),
+    ]
+    assert plan_slices([], start, end, 10) == []
+
+
+@pytest.mark.parametrize("slice_rows", [1, 7, 100, 1000])
+def test_small_and_large_slices_give_the_same_rows(tmp_path: Path, slice_rows: int) -> None:
+    """A slice that is too large is sorted by DuckDB, one that is not is put in order here."""
+    slices = Slices(
+        shared={"nothing": "select 1 as number where $zero = 1"},
+        sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows from moments "
+        "group by 1 order by 1",
+        rows="select * from moments where seen_at >= $slice_start and seen_at < $slice_end  -- $unknown",
+        order=("seen_at", "number"),
+    )
+    numbers = [number * 37 % 500 for number in range(500)]
+    with duckdb.connect() as connection:
+        connection.execute("create table moments (number bigint, seen_at timestamp)")
+        rows = [(number, MIDNIGHT + dt.timedelta(minutes=number)) for number in numbers]
+        connection.executemany("insert into moments values (?, ?)", rows)
+        parameters = {"zero": 0, "slice_start": MIDNIGHT, "slice_end": MIDNIGHT + 24 * HOUR}
+        found = open_slices(connection, slices, parameters, slice_rows=slice_rows).read_all()
+    assert found["number"].to_pylist() == list(range(500))
+
+
+def test_texts_that_repeat_are_written_once(tmp_path: Path) -> None:
+    rows = pa.table({"id": [f"p{number}" for number in range(100)], "brand": [f"b{n % 50}" for n in range(100)]})
+    write_parts(rows.to_reader(), tmp_path, rows_per_file=100)
+    group = pq.read_metadata(tmp_path / "part-00000.parquet").row_group(0)
+    assert [group.column(index).has_dictionary_page for index in (0, 1)] == [False, True]

@@ -102,7 +102,7 @@ class Home:
 
 def finished_demo(process: subprocess.Popen[str]) -> dict[str, Any]:
     """What a demo that was started prints, once it has ended."""
-    out, err = process.communicate(timeout=400)
+    out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     return json.loads(out)
 

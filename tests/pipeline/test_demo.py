@@ -85,13 +85,13 @@ def test_each_product_is_scored_once_by_each_champion(report: dict[str, Any], re
 
 
 def test_the_monthly_inventory_is_the_whole_catalogue(retailer: Home) -> None:
-    inventory = retailer.table("monthly/inventory", MONTH)["product_id"].to_pylist()
+    inventory = sorted(retailer.table("monthly/inventory", MONTH)["product_id"].to_pylist())
     assert inventory == [row[0] for row in retailer.rows("select distinct product_id from raw.products order by 1")]
     assert len(inventory) == PRODUCTS
 
 
 def test_the_daily_inventory_is_what_changed_on_the_day(report: dict[str, Any], retailer: Home) -> None:
-    inventory = retailer.table("daily/inventory", LAST_DAY)["product_id"].to_pylist()
+    inventory = sorted(retailer.table("daily/inventory", LAST_DAY)["product_id"].to_pylist())
     changed = "select distinct product_id from raw.products where cast(updated_at as date) = $day order by 1"
     assert inventory == [row[0] for row in retailer.rows(changed, day=LAST_DAY)]
     assert report["inference"]["daily_rows"] == len(inventory) * len(PACKAGE_TYPES) > 0

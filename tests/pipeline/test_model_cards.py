@@ -43,4 +43,4 @@ def test_two_versions_are_compared_at_the_terminal_as_json_and_as_a_page(retaile
 
     other = retailer.start("models", "compare", "bag:1", "mailer:1")
     _, err = other.communicate(timeout=60)
-    assert (other.returncode, "are of different models" in err) == (1, True)
+    assert (other.returncode, "decides on bag and mailer:1 on mailer" in err) == (1, True)

@@ -21,7 +21,8 @@ RULES = {"maturity_days": 14}
 OUTCOMES = """
 create table marts.prediction_outcomes as
 select
-    'P' || range as product_id, 'bag' as package_type, cast(1 as bigint) as model_version,
+    'P' || range as product_id, 'bag' as package_type, 'live' as stage, 'bag' as model,
+    cast(1 as bigint) as model_version,
     case when range % 4 = 0 then 0.3 + range / 1000.0 else 0.1 + range / 1000.0 end as score,
     timestamp '2025-01-13' as as_of, cast(1 as bigint) as load_id, cast(range % 4 = 0 as integer) as label,
     true as is_random_test, true as has_room, false as has_earlier_evidence, date '2025-01-20' as outcome_week
@@ -140,3 +141,28 @@ def test_outcomes_are_built_again_only_when_there_can_be_others(home: Settings) 
     assert outcomes_version(warehouse, RULES) == with_a_day
     load(4, "daily", "2025-01-18")
     assert outcomes_version(warehouse, RULES) != with_a_day
+
+
+def test_a_shadow_model_stands_beside_what_served_and_judges_nothing(materialize: Run, measured: Settings) -> None:
+    shadow = OUTCOMES.replace("create table marts.prediction_outcomes as", "insert into marts.prediction_outcomes")
+    shadow = shadow.replace("'live' as stage, 'bag' as model", "'shadow' as stage, 'bag_text' as model")
+    warehouse_for(measured).load({}, [(shadow.replace("0.3 + range", "0.2 + range"), {})])
+    model_registry_for(measured).register(replace(BAG, model="bag_text", stage="shadow"))
+    alone = run(materialize, measured)
+    metadata = metadata_of(alone)
+    assert metadata["outcomes"] == 800
+    assert metadata["difference_to_live_bag_text_1_shadow"] == pytest.approx(
+        metadata["pr_auc_bag_text_1_shadow"] - metadata["pr_auc_bag_1"]
+    )
+    assert metadata["difference_to_live_bag_text_1_shadow"] < 0
+    said = [evaluation.description or "" for evaluation in alone.get_asset_check_evaluations()]
+    assert not [sentence for sentence in said if "bag_text" in sentence]
+
+
+def test_outcomes_are_built_again_after_a_shadow_load(home: Settings) -> None:
+    warehouse = warehouse_for(home)
+    build_days(home, "2025-01-20")
+    nothing = outcomes_version(warehouse, RULES)
+    row = "(1, 'daily', '2025-01-18', 'hash', 1, '2025-01-20', 'bag_text')"
+    warehouse.load({}, [(f"insert into ml.shadow_prediction_loads values {row}", {})])
+    assert outcomes_version(warehouse, RULES) != nothing

@@ -42,7 +42,7 @@ class Shelf:
         self.store.point(artifact)
         return artifact
 
-    def week(self, week: str = WEEK, *, failed: str | None = None, step: str = "step") -> Artifact:
+    def week(self, week: str = WEEK, *, failed: str | None = None, step: str = "step", stage: str = "live") -> Artifact:
         self.put("mailer/model", week, {"model.json": week}, step)
         checks = [outcome(name, is_passed=name != failed) for name in NAMES]
         verdict = Verdict(
@@ -51,7 +51,7 @@ class Shelf:
             failures=(f"{failed}: too low",) if failed else (),
             warnings=(),
         )
-        files = {"verdict.json": verdict.model_dump(mode="json"), "metrics.json": {"pr_auc": 0.5}}
+        files = {"verdict.json": verdict.model_dump(mode="json"), "metrics.json": {"pr_auc": 0.5, "stage": stage}}
         return self.put("mailer/metrics", week, files, step)
 
     def record(self, fingerprint: str, passed: dict[str, bool], week: str = WEEK) -> None:
@@ -111,6 +111,20 @@ def test_registers_a_rejection_with_its_reasons(materialize: Run, shelf: Shelf) 
     assert register(materialize, shelf).success
     (version,) = shelf.registry.versions()
     assert (version.status, version.reasons) == (Status.REJECTED, (f"{NAMES[1]}: too low",))
+    assert shelf.registry.champion("mailer") is None
+
+
+def test_a_model_judged_as_shadow_is_registered_with_its_verdict_and_never_approved(
+    materialize: Run, shelf: Shelf
+) -> None:
+    metrics = shelf.week(stage="shadow")
+    shelf.record(metrics.fingerprint, dict.fromkeys(NAMES, True))
+    result = register(materialize, shelf)
+    (version,) = shelf.registry.versions()
+    assert (version.stage, version.verdict, version.status) == ("shadow", "approve", Status.PENDING)
+    (event,) = result.get_asset_materialization_events()
+    metadata = event.step_materialization_data.materialization.metadata
+    assert (metadata["stage"].value, metadata["weeks_to_judge_again"].value) == ("shadow", [])
     assert shelf.registry.champion("mailer") is None
 
 

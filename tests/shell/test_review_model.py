@@ -1,5 +1,6 @@
 """The job `review_model`: decisions from the UI, validated, recorded, and shown in the graph."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -7,30 +8,32 @@ import pytest
 from shell_runs import error_of
 
 from packaging_assets.components.assets.champion import DATA_VERSION_TAG
+from packaging_assets.components.model_set import ModelSet
+from packaging_assets.components.model_spec import ModelSpec
+from packaging_assets.defs.review.review_model import review_job
 from packaging_assets.domain.registry import Registration, Status
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 
 KEY = dg.AssetKey(["mailer", "champion"])
+FIRST = Registration(
+    model="mailer",
+    package_type="mailer",
+    training_week="2025-01-06",
+    fingerprint="2025-01-06",
+    verdict="approve",
+    artifact_uri="mailer/model/f",
+    metrics_uri="mailer/metrics/f",
+    content_hash="c",
+    code_version="1",
+    metrics={"pr_auc": 0.5},
+)
 
 
 @pytest.fixture
 def registry(tmp_path) -> SqliteModelRegistry:
     registry = SqliteModelRegistry(tmp_path / "registry.db")
     for week, verdict in (("2025-01-06", "approve"), ("2025-01-13", "pending")):
-        registry.register(
-            Registration(
-                model="mailer",
-                package_type="mailer",
-                training_week=week,
-                fingerprint=week,
-                verdict=verdict,
-                artifact_uri=f"mailer/model/{week}/f",
-                metrics_uri=f"mailer/metrics/{week}/f",
-                content_hash="c",
-                code_version="1",
-                metrics={"pr_auc": 0.5},
-            )
-        )
+        registry.register(replace(FIRST, training_week=week, fingerprint=week, verdict=verdict))
     return registry
 
 
@@ -106,7 +109,7 @@ def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told(review, r
         ({"decision": "approve"}, "approve must name a version"),
         ({"decision": "undo", "version": 2}, "undo must not name a version"),
         ({"decision": "approve", "version": 2, "reason": " "}, "a decision needs a name and a written reason"),
-        ({"decision": "approve", "version": 2, "model": "sack"}, "'sack' is not a model"),
+        ({"decision": "approve", "version": 2, "model": "sack"}, "There is no model 'sack' in the registry"),
         ({"decision": "approve", "version": 0}, "greater than or equal to 1"),
         ({"decision": "approve", "version": 2, "expected_status": "Good"}, "'Good' is not a valid Status"),
         ({"decision": "pin", "version": 1, "expected_status": "Approved"}, "expected_status is for approve and reject"),
@@ -131,3 +134,28 @@ def test_what_the_registry_refuses_fails_with_its_sentence_and_moves_nothing(rev
     assert "only an Approved version can be pinned" in error_of(result)[1]
     assert recorded(instance) == []
     assert len(registry.history("mailer")) == 2
+
+
+def test_a_decision_about_a_model_without_a_live_one_is_recorded_and_moves_nothing(review, registry, instance):
+    registry.register(replace(FIRST, model="sack", package_type="sack", verdict="pending"))
+    assert review("approve", 1, model="sack").success
+    assert registry.get("sack", 1).status is Status.APPROVED
+    assert instance.get_latest_materialization_event(dg.AssetKey(["sack", "champion"])) is None
+
+
+def test_a_decision_about_a_replaced_model_shows_at_the_one_that_is_to_replace_it(registry, instance):
+    specs = [
+        ModelSpec(package_type="mailer"),
+        ModelSpec(package_type="mailer", name="mailer_text", replaces="mailer"),
+    ]
+    job = review_job(ModelSet.of(specs))
+    config = {"model": "mailer", "decision": "approve", "version": 2, "actor": "ann", "reason": "by hand"}
+    result = job.execute_in_process(
+        instance=instance,
+        resources={"model_registry": registry},
+        run_config={"ops": {"decide": {"config": config}}},
+    )
+    assert result.success
+    event = instance.get_latest_materialization_event(dg.AssetKey(["mailer_text", "champion"]))
+    assert event.asset_materialization.tags[DATA_VERSION_TAG] == "mailer 2"
+    assert recorded(instance) == []

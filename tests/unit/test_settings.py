@@ -77,8 +77,9 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
         load_settings(tmp_path)
 
 
-def test_an_environment_without_resources_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"PACKAGING_ENV = 'aws'.*use 'local'"):
+def test_an_environment_that_is_not_told_where_its_services_are_says_what_to_set(tmp_path: Path) -> None:
+    missing = r"^PACKAGING_ENV = 'aws' needs PACKAGING_REDSHIFT_COPY_ROLE_ARN: set it in .*settings\.toml\.$"
+    with pytest.raises(SettingsError, match=missing):
         resources_for(load_settings(tmp_path, env="aws"))
 
 

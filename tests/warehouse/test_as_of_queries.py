@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_retailer import Home
 
-from packaging_assets.resources.queries import NAMES, query
+from packaging_assets.resources.queries import BEGINNING, NAMES, inventory_parameters, inventory_slices, query
 from packaging_assets.resources.warehouse import WarehouseError
 
 
@@ -93,28 +93,27 @@ def test_labelled_features_are_the_newest_version_of_before(filled: Home) -> Non
     assert versions_by(filled, "labelled_features", as_of="2025-01-13") == [LAMP, NEW_MUG]
 
 
+def inventory(home: Home, start: str, end: str) -> list[tuple[str, dt.datetime]]:
+    rows = home.warehouse.fetch(query("inventory"), inventory_parameters(at(start), at(end)))
+    return [(row["product_id"], row["updated_at"]) for row in rows]
+
+
 def test_the_daily_inventory_is_what_changed_in_the_window(filled: Home) -> None:
-    def day(start: str, end: str) -> list[tuple[str, dt.datetime]]:
-        return versions_by(filled, "inventory_daily", window_start=start, as_of=end)
-
-    assert day("2025-01-08", "2025-01-09") == [NEW_MUG]
-    assert day("2025-01-07", "2025-01-08") == []
-    assert day("1900-01-01", "2025-01-07") == [LAMP, OLD_MUG]
-    assert day("1900-01-01", "2025-01-09") == [LAMP, NEW_MUG]
+    assert inventory(filled, "2025-01-08", "2025-01-09") == [NEW_MUG]
+    assert inventory(filled, "2025-01-07", "2025-01-08") == []
+    assert inventory(filled, "1900-01-01", "2025-01-07") == [OLD_MUG, LAMP]
+    assert inventory(filled, "1900-01-01", "2025-01-09") == [LAMP, NEW_MUG]
 
 
-def test_the_monthly_inventory_is_every_product_known(filled: Home) -> None:
-    assert versions_by(filled, "inventory_monthly", as_of="2025-01-08") == [LAMP, OLD_MUG]
-    assert [product for product, _ in versions_by(filled, "inventory_monthly", as_of="2025-02-01")] == [
-        "lamp",
-        "late",
-        "mug",
-    ]
+def test_the_monthly_inventory_is_every_product_known_by_the_time_of_its_last_change(filled: Home) -> None:
+    assert inventory(filled, "1900-01-01", "2025-01-08") == [OLD_MUG, LAMP]
+    assert [product for product, _ in inventory(filled, "1900-01-01", "2025-02-01")] == ["lamp", "mug", "late"]
 
 
 def test_an_inventory_has_every_column_of_the_features_with_plain_types(filled: Home, tmp_path: Path) -> None:
-    parameters = {"as_of": at("2025-02-01")}
-    assert filled.warehouse.unload(query("inventory_monthly"), parameters, tmp_path, rows_per_file=2) == 3
+    parameters = inventory_parameters(BEGINNING, at("2025-02-01"))
+    slices = inventory_slices()
+    assert filled.warehouse.unload(query("inventory"), parameters, tmp_path, rows_per_file=2, slices=slices) == 3
     schema = pq.read_schema(tmp_path / "part-00000.parquet")
     types = [str(field.type) for field in schema]
     assert {name: types.count(name) for name in set(types)} == {
@@ -127,9 +126,21 @@ def test_an_inventory_has_every_column_of_the_features_with_plain_types(filled: 
     assert schema.names[:2] == ["product_id", "updated_at"]
 
 
+@pytest.mark.parametrize("window_start", [BEGINNING, at("2025-01-06")])
+def test_an_inventory_is_the_same_bytes_in_slices_as_all_at_once(
+    filled: Home, tmp_path: Path, window_start: dt.datetime
+) -> None:
+    parameters = inventory_parameters(window_start, at("2025-02-01"))
+    for name, slices in (("whole", None), ("sliced", inventory_slices())):
+        (tmp_path / name).mkdir()
+        filled.warehouse.unload(query("inventory"), parameters, tmp_path / name, rows_per_file=2, slices=slices)
+    for part in ("part-00000.parquet", "part-00001.parquet"):
+        assert (tmp_path / "whole" / part).read_bytes() == (tmp_path / "sliced" / part).read_bytes()
+
+
 def test_a_query_is_asked_for_by_name_and_with_all_its_parameters(filled: Home) -> None:
-    with pytest.raises(ValueError, match="There is no query 'inventory'; there are evidence, "):
-        query("inventory")
+    with pytest.raises(ValueError, match="There is no query 'products'; there are evidence, "):
+        query("products")
     for name in NAMES:
         with pytest.raises(WarehouseError, match=r"(?i)parameter"):
             filled.warehouse.fetch(query(name), {})

@@ -71,3 +71,5 @@ select
     {{ fits('sioc') }} as fits_sioc
 from sides
 cross join limits
+-- As inventories are read: by time, so that a day or a slice of history is found without looking at all the others.
+order by sides.updated_at, sides.product_id

@@ -1,10 +1,31 @@
--- Grain: one row per prediction that has an outcome (cadence x partition_start x product_id x package_type).
+-- Grain: one row per settled prediction (cadence x partition_start x product_id x package_type x stage x model).
 {{ config(materialized='table', dist='product_id', sort='outcome_week') }}
 
 -- A test counts from its day on, a shipping period maturity_days after it began: as in the labels that models learn.
 {%- set wait_days = [var('maturity_days') | int, 1] | max - 1 %}
 
-with evidence as (
+{%- set key = ['cadence', 'partition_start', 'product_id', 'package_type', 'stage', 'model'] %}
+
+with predictions as (
+    {%- for stage, table in [('live', 'predictions'), ('shadow', 'shadow_predictions')] %}
+        select
+            cadence,
+            partition_start,
+            product_id,
+            package_type,
+            cast('{{ stage }}' as varchar(16)) as stage,
+            cast(coalesce(model, package_type) as varchar(64)) as model,
+            model_version,
+            score,
+            is_suitable,
+            as_of,
+            load_id
+        from {{ source('ml', table) }}
+        {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+),
+
+evidence as (
     select
         product_id,
         package_type,
@@ -50,6 +71,8 @@ weeks as (
         predictions.partition_start,
         predictions.product_id,
         predictions.package_type,
+        predictions.stage,
+        predictions.model,
         predictions.model_version,
         predictions.score,
         predictions.is_suitable,
@@ -61,7 +84,7 @@ weeks as (
         sum(evidence.random_tests) as random_tests,
         sum(evidence.shipments) as shipments,
         sum(evidence.damage_reports) as damage_reports
-    from {{ source('ml', 'predictions') }} as predictions
+    from predictions
     inner join evidence
         on
             predictions.product_id = evidence.product_id
@@ -73,6 +96,8 @@ weeks as (
         predictions.partition_start,
         predictions.product_id,
         predictions.package_type,
+        predictions.stage,
+        predictions.model,
         predictions.model_version,
         predictions.score,
         predictions.is_suitable,
@@ -87,6 +112,8 @@ known as (
         partition_start,
         product_id,
         package_type,
+        stage,
+        model,
         model_version,
         score,
         is_suitable,
@@ -95,7 +122,7 @@ known as (
         week,
         {%- for count in ['tests_passed', 'tests_failed', 'random_tests', 'shipments', 'damage_reports'] %}
             sum({{ count }}) over (
-                partition by cadence, partition_start, product_id, package_type
+                partition by {{ key | join(', ') }}
                 order by week
                 rows between unbounded preceding and current row
             ) as {{ count }}
@@ -122,7 +149,7 @@ outcomes as (
     from labelled
     where label is not null
     qualify row_number() over (
-        partition by cadence, partition_start, product_id, package_type
+        partition by {{ key | join(', ') }}
         order by week
     ) = 1
 )
@@ -132,13 +159,15 @@ select
     outcomes.partition_start,
     outcomes.product_id,
     outcomes.package_type,
+    outcomes.stage,
+    outcomes.model,
     outcomes.model_version,
     outcomes.score,
     outcomes.is_suitable,
     outcomes.as_of,
     outcomes.load_id,
     outcomes.week as outcome_week,
-    cast(outcomes.label as integer) as label,
+    cast(outcomes.label as bigint) as label,
     cast(
         case when outcomes.tests_passed + outcomes.tests_failed > 0 then 'test' else 'feedback' end as varchar(16)
     ) as source,
@@ -160,6 +189,6 @@ left join {{ ref('product_features') }} as versions
         outcomes.product_id = versions.product_id
         and outcomes.as_of > versions.updated_at
 qualify row_number() over (
-    partition by outcomes.cadence, outcomes.partition_start, outcomes.product_id, outcomes.package_type
+    partition by outcomes.{{ key | join(', outcomes.') }}
     order by versions.updated_at desc nulls last
 ) = 1

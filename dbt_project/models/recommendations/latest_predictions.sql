@@ -7,6 +7,7 @@ select
     predictions.score,
     predictions.damage_probability,
     predictions.is_suitable,
+    cast(coalesce(predictions.model, predictions.package_type) as varchar(64)) as model,
     predictions.model_version,
     predictions.cadence,
     predictions.partition_start,

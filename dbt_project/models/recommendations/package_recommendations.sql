@@ -4,7 +4,8 @@
     incremental_strategy='delete+insert',
     unique_key='product_id',
     on_schema_change='fail',
-    dist='product_id'
+    dist='product_id',
+    sort='product_id'
 ) }}
 
 -- The newest load of each product, also where its predictions are older than those of another load:
@@ -57,6 +58,7 @@ options as (
         package_types.robustness,
         predictions.score,
         predictions.damage_probability,
+        cast(coalesce(predictions.model, predictions.package_type) as varchar(64)) as model,
         predictions.model_version,
         predictions.as_of,
         coalesce(predictions.is_suitable, false) as is_suitable,
@@ -113,6 +115,7 @@ select
     case when grade < 3 then expected_cost_usd end as expected_cost_usd,
     case when grade < 3 then score end as score,
     case when grade < 3 then damage_probability end as damage_probability,
+    case when grade < 3 then model end as model,
     case when grade < 3 then model_version end as model_version,
     runner_up_package_type,
     load_id,

@@ -1,10 +1,12 @@
-"""`<type>/champion`."""
+"""`<model>/champion`."""
 
 from typing import Any
 
 import dagster as dg
 
+from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.serving import serving_version
 from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.resources.model_registry import ModelRegistry
 
@@ -14,24 +16,28 @@ DATA_VERSION_TAG = "dagster/data_version"
 
 def champion_asset(
     spec: ModelSpec,
+    models: ModelSet,
     weekly: dg.WeeklyPartitionsDefinition,  # noqa: ARG001 - the one asset of a model without partitions
 ) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
     @dg.asset(
-        key=champion_key(spec.package_type),
-        deps=[dg.AssetDep([spec.package_type, "registered_model"], partition_mapping=dg.AllPartitionMapping())],
-        group_name=spec.package_type,
+        key=champion_key(spec.name),
+        deps=[dg.AssetDep([spec.name, "registered_model"], partition_mapping=dg.AllPartitionMapping())],
+        group_name=spec.name,
         owners=spec.owners,
         tags=TRAINING_TAG,
     )
     def champion(model_registry: dg.ResourceParam[ModelRegistry]) -> dg.MaterializeResult:
         """The version that inference uses now: the approved one of the latest week, unless a person pinned another.
 
-        One version; what is downstream goes stale when it moves.
+        One version; what is downstream goes stale when it moves. A model that replaces another and has no approved
+        version yet lets the other's champion serve on.
         """
-        version = model_registry.champion(spec.package_type)
-        return dg.MaterializeResult(data_version=dg.DataVersion(data_version(version)), metadata=_metadata(version))
+        version = serving_version(model_registry, models.serving_names(spec.package_type))
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(data_version(spec.name, version)), metadata=_metadata(version)
+        )
 
     return champion
 
@@ -41,9 +47,11 @@ def champion_key(model: str) -> dg.AssetKey:
     return dg.AssetKey([model, "champion"])
 
 
-def data_version(version: ModelVersion | None) -> str:
-    """What the asset's data version is while `version` serves; None while no version does."""
-    return "none" if version is None else str(version.version)
+def data_version(model: str, version: ModelVersion | None) -> str:
+    """What the data version of a model's champion is while `version`, of this or another model, serves; None: none."""
+    if version is None:
+        return "none"
+    return str(version.version) if version.model == model else f"{version.model} {version.version}"
 
 
 def champion_materialization(
@@ -53,7 +61,7 @@ def champion_materialization(
     return dg.AssetMaterialization(
         asset_key=champion_key(model),
         metadata={**_metadata(version), **(metadata or {})},
-        tags={DATA_VERSION_TAG: data_version(version)},
+        tags={DATA_VERSION_TAG: data_version(model, version)},
     )
 
 
@@ -61,6 +69,7 @@ def _metadata(version: ModelVersion | None) -> dict[str, Any]:
     if version is None:
         return {"version": "none approved yet"}
     return {
+        "model": version.model,
         "version": version.version,
         "training_week": version.training_week,
         "pr_auc": version.metrics.get("pr_auc"),

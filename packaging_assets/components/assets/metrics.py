@@ -1,38 +1,39 @@
-"""`<type>/metrics`, with the gates as its asset checks."""
+"""`<model>/metrics`, with the gates as its asset checks."""
 
 import base64
-import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from packaging_assets.artifacts.step import Compute, Input
-from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.artifacts.step import Compute
+from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.checks import check_results, check_specs, stored_verdict
+from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.planned_step import run_planned, spec_of_run
+from packaging_assets.components.serving import serving_before
 from packaging_assets.components.step_asset import StepRunner, materialized
-from packaging_assets.domain.architectures import architecture_module
+from packaging_assets.components.training_steps import plan_metrics
 from packaging_assets.domain.gates import CHECKS, Verdict
 from packaging_assets.domain.json_files import read_json
-from packaging_assets.domain.metrics import EvaluateParams, evaluate
 from packaging_assets.resources.model_registry import ModelRegistry
 
 SHOWN_METRICS = ("validation_rows", "minority_rows", "minority_rate", "pr_auc", "log_loss", "roc_auc")
 
 
-def metrics_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+def metrics_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset for one model."""
-    key = dg.AssetKey([spec.package_type, "metrics"])
+    key = dg.AssetKey([spec.name, "metrics"])
 
     @dg.asset(
         key=key,
         partitions_def=weekly,
-        deps=["labels", "features", [spec.package_type, "split"], [spec.package_type, "model"]],
+        deps=[spec.labels_key.split("/"), "features", [spec.name, "split"], [spec.name, "model"]],
         check_specs=check_specs(key, CHECKS),
         kinds={"json"},
-        group_name=spec.package_type,
+        group_name=spec.name,
         owners=spec.owners,
         tags=TRAINING_TAG,
     )
@@ -46,26 +47,11 @@ def metrics_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.
 
         One set of figures per week; each gate is an asset check.
         """
-        runner = StepRunner(context, artifact_store, compute)
-        inputs: dict[str, Input] = {
-            "candidate": runner.upstream(f"{spec.package_type}/model"),
-            "split": runner.upstream(f"{spec.package_type}/split"),
-            "features": runner.upstream("features"),
-            "labels": runner.upstream("labels"),
-        }
-        champion = model_registry.champion_before(spec.package_type, context.partition_key)
-        if champion:
-            inputs["champion"] = ArtifactInput(artifact_store, artifact_store.get(champion.artifact_uri))
-            inputs["champion_metrics"] = ArtifactInput(artifact_store, artifact_store.get(champion.metrics_uri))
-        params = EvaluateParams(
-            package_type=spec.package_type,
-            week=dt.date.fromisoformat(context.partition_key),
-            features=spec.features,
-            policy=spec.gates,
-            champion_version=champion.version if champion else None,
-        )
-        learner = architecture_module(spec.architecture)
-        result = runner.run(evaluate, inputs=inputs, params=params, extra_modules=[learner])
+        champion = serving_before(model_registry, models.serving_names(spec.package_type), context.partition_key)
+        changed = spec_of_run(context, models, spec.name)
+        architectures = models.of_run(context.run.tags).architectures(changed)
+        plan = plan_metrics(changed, context.partition_key, champion, architectures=architectures)
+        result = run_planned(StepRunner(context, artifact_store, compute), plan)
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(result.artifact, scratch)
             verdict = stored_verdict(folder)
@@ -85,9 +71,9 @@ def _metadata(metrics: Mapping[str, Any], verdict: Verdict, plots: Mapping[str, 
         **shown,
         "verdict": verdict.outcome,
         "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons) or "none: every gate passed"),
-        **{name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})") for name, png in plots.items()},
+        **{name: dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{svg})") for name, svg in plots.items()},
     }
 
 
 def _plots(folder: Path) -> dict[str, str]:
-    return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.png"))}
+    return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.svg"))}

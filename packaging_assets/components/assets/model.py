@@ -1,50 +1,46 @@
-"""`<type>/model`."""
+"""`<model>/model`."""
 
 import dagster as dg
 
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
+from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.planned_step import run_planned, spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
-from packaging_assets.domain.architectures import architecture_module
-from packaging_assets.domain.models import TrainParams, train
+from packaging_assets.components.training_steps import plan_model
+from packaging_assets.threads.priorities import LEARNS
 
 DESCRIPTION = """The trained model of one package type: its files, features and a profile of what it was trained on.
 
 One folder per week."""
 
 
-def model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+def feeder_deps(spec: ModelSpec) -> list[list[str]]:
+    """Keys of what the model reads of the models that it feeds from."""
+    return [[name, asset] for name in spec.feeds_from for asset in ("model", "out_of_fold_scores")]
+
+
+def model_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset for one model."""
-    params = TrainParams(
-        package_type=spec.package_type,
-        architecture=spec.architecture,
-        parameters=spec.parameters,
-        features=spec.features,
-        seed=spec.seed,
-    )
 
     @dg.asset(
-        key=[spec.package_type, "model"],
+        key=[spec.name, "model"],
         description=f"{DESCRIPTION}\n\n{spec.description}".strip(),
         partitions_def=weekly,
-        deps=[[spec.package_type, "split"], "features"],
+        deps=[[spec.name, "split"], "features", *feeder_deps(spec)],
         kinds={spec.architecture} if spec.architecture.isidentifier() else set(),
-        group_name=spec.package_type,
+        group_name=spec.name,
         owners=spec.owners,
         tags=TRAINING_TAG,
+        op_tags=LEARNS,
     )
     def package_model(
         context: dg.AssetExecutionContext,
         artifact_store: dg.ResourceParam[ArtifactStore],
         compute: dg.ResourceParam[Compute],
     ) -> dg.MaterializeResult:
-        runner = StepRunner(context, artifact_store, compute)
-        inputs = {
-            "split": runner.upstream(f"{spec.package_type}/split"),
-            "features": runner.upstream("features"),
-        }
-        result = runner.run(train, inputs=inputs, params=params, extra_modules=[architecture_module(spec.architecture)])
-        return materialized(result)
+        plan = plan_model(spec_of_run(context, models, spec.name))
+        return materialized(run_planned(StepRunner(context, artifact_store, compute), plan))
 
     return package_model

@@ -1,4 +1,4 @@
-"""`<type>/model_card`."""
+"""`<model>/model_card`."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -9,7 +9,9 @@ import dagster as dg
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
 from packaging_assets.components.checks import stored_verdict
+from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.planned_step import spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
@@ -17,21 +19,25 @@ from packaging_assets.domain.model_card import CARD, LineageEntry, ModelCardPara
 from packaging_assets.resources.model_registry import ModelRegistry
 
 
-def model_card_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+def model_card_asset(
+    spec: ModelSpec,
+    models: ModelSet,
+    weekly: dg.WeeklyPartitionsDefinition,
+) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
     @dg.asset(
-        key=[spec.package_type, "model_card"],
+        key=[spec.name, "model_card"],
         partitions_def=weekly,
         deps=[
-            "labels",
+            spec.labels_key.split("/"),
             "features",
-            [spec.package_type, "split"],
-            [spec.package_type, "model"],
-            [spec.package_type, "metrics"],
+            [spec.name, "split"],
+            [spec.name, "model"],
+            [spec.name, "metrics"],
         ],
         kinds={"html"},
-        group_name=spec.package_type,
+        group_name=spec.name,
         owners=spec.owners,
         tags=TRAINING_TAG,
     )
@@ -47,17 +53,18 @@ def model_card_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> 
         """
         runner = StepRunner(context, artifact_store, compute)
         inputs = {
-            "candidate": runner.upstream(f"{spec.package_type}/model"),
-            "metrics": runner.upstream(f"{spec.package_type}/metrics"),
-            "split": runner.upstream(f"{spec.package_type}/split"),
-            "labels": runner.upstream("labels"),
+            "candidate": runner.upstream(f"{spec.name}/model"),
+            "metrics": runner.upstream(f"{spec.name}/metrics"),
+            "split": runner.upstream(f"{spec.name}/split"),
+            "labels": runner.upstream(spec.labels_key),
             "features": runner.upstream("features"),
         }
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(inputs["metrics"].artifact, scratch)
             metrics, verdict = read_json(folder / "metrics.json"), stored_verdict(folder)
         if metrics["champion"] is not None:
-            champion = model_registry.get(spec.package_type, metrics["champion"]["version"])
+            name = metrics["champion"].get("model") or spec.name
+            champion = model_registry.get(name, metrics["champion"]["version"])
             inputs["champion"] = ArtifactInput(artifact_store, artifact_store.get(champion.artifact_uri))
         params = ModelCardParams(
             package_type=spec.package_type,
@@ -67,7 +74,13 @@ def model_card_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> 
             density_feature=spec.gates.density_feature,
             lineage=tuple(_lineage(name, source) for name, source in inputs.items()),
         )
-        result = runner.run(write_model_card, inputs=inputs, params=params)
+        result = runner.run(
+            write_model_card,
+            inputs=inputs,
+            params=params,
+            instances=spec_of_run(context, models, spec.name).instances.evaluate,
+            model=spec.name,
+        )
         essentials = _essentials(metrics, verdict)
         return materialized(result, metadata={"card": f"{result.artifact.uri}/{CARD}", **essentials})
 

@@ -1,11 +1,13 @@
-"""`<type>/registered_model`."""
+"""`<model>/registered_model`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
 from packaging_assets.artifacts.store import Artifact, ArtifactStore
 from packaging_assets.components.checks import stored_verdict
+from packaging_assets.components.model_set import ModelSet, overrides_in
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
 from packaging_assets.components.step_asset import MissingUpstreamError
 from packaging_assets.domain.gates import Verdict
@@ -14,19 +16,26 @@ from packaging_assets.domain.registry import Registration, weeks_to_judge_again
 from packaging_assets.resources.code_version import code_version
 from packaging_assets.resources.model_registry import ModelRegistry
 
+ASKED_TAGS = {"trigger": "packaging/trigger", "by": "packaging/requested_by", "reason": "packaging/reason"}
+"""Run tags of a run that somebody asked for by a trigger file."""
+
 
 class GateEvidenceError(Exception):
     """The recorded check evaluations do not bear out the stored verdict, so the version must not be registered."""
 
 
-def registered_model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+def registered_model_asset(
+    spec: ModelSpec,
+    models: ModelSet,  # noqa: ARG001 - all of a model's assets are built alike
+    weekly: dg.WeeklyPartitionsDefinition,
+) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
     @dg.asset(
-        key=[spec.package_type, "registered_model"],
+        key=[spec.name, "registered_model"],
         partitions_def=weekly,
-        deps=[[spec.package_type, "model"], [spec.package_type, "metrics"]],
-        group_name=spec.package_type,
+        deps=[[spec.name, "model"], [spec.name, "metrics"]],
+        group_name=spec.name,
         owners=spec.owners,
         tags=TRAINING_TAG,
     )
@@ -41,23 +50,24 @@ def registered_model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinitio
         before an older one was backfilled are named, to be run again.
         """
         week = context.partition_key
-        model = _current(artifact_store, f"{spec.package_type}/model", week)
-        metrics = _current(artifact_store, f"{spec.package_type}/metrics", week)
+        model = _current(artifact_store, f"{spec.name}/model", week)
+        metrics = _current(artifact_store, f"{spec.name}/metrics", week)
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(metrics, scratch)
             verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
-        refuse_unproven_verdict(recorded_checks(context.instance, spec.package_type, week), verdict, metrics)
+        refuse_unproven_verdict(recorded_checks(context.instance, spec.name, week), verdict, metrics)
         version = model_registry.register(
             Registration(
-                model=spec.package_type,
+                model=spec.name,
                 package_type=spec.package_type,
+                stage=figures.get("stage", "live"),
                 training_week=week,
                 fingerprint=metrics.fingerprint,
                 artifact_uri=model.uri,
                 metrics_uri=metrics.uri,
                 content_hash=model.content_hash,
                 code_version=code_version(),
-                metrics=figures,
+                metrics={**figures, **_set_for_run(context, spec.name)},
                 reasons=(*verdict.failures, *verdict.warnings),
                 verdict=verdict.outcome,
             ),
@@ -66,21 +76,30 @@ def registered_model_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinitio
             data_version=dg.DataVersion(f"{version.version}-{version.status}"),
             metadata={
                 "version": version.version,
+                "stage": version.stage,
                 "status": str(version.status),
                 "verdict": verdict.outcome,
                 "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in version.reasons) or "none"),
                 "fingerprint": version.fingerprint,
                 "artifact": version.artifact_uri,
-                "weeks_to_judge_again": weeks_to_judge_again(model_registry.versions(spec.package_type)),
+                "weeks_to_judge_again": weeks_to_judge_again(model_registry.versions(spec.name)),
             },
         )
 
     return registered_model
 
 
-def recorded_checks(instance: dg.DagsterInstance, package_type: str, week: str) -> dict[str, tuple[str, bool]]:
+def _set_for_run(context: dg.AssetExecutionContext, model: str) -> dict[str, Any]:
+    """What the run set otherwise than the model's YAML and who asked, for the version's record; mostly nothing."""
+    tags = context.run.tags
+    overrides = overrides_in(tags).get(model)
+    asked = {name: tags[tag] for name, tag in ASKED_TAGS.items() if tag in tags}
+    return {**({"overrides": overrides} if overrides else {}), **({"asked": asked} if asked else {})}
+
+
+def recorded_checks(instance: dg.DagsterInstance, model: str, week: str) -> dict[str, tuple[str, bool]]:
     """The gates as Dagster recorded them for the week's latest metrics: check name -> (fingerprint, passed)."""
-    key = dg.AssetKey([package_type, "metrics"])
+    key = dg.AssetKey([model, "metrics"])
     latest = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[week]), limit=1
     ).records

@@ -1,27 +1,29 @@
-"""`<type>/split`."""
-
-import datetime as dt
+"""`<model>/split`."""
 
 import dagster as dg
 
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
+from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.planned_step import run_planned, spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
-from packaging_assets.domain.splits import SplitParams, split
+from packaging_assets.components.training_steps import plan_split
+from packaging_assets.threads.priorities import LEADS_TO_LEARNING
 
 
-def split_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
+def split_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
     @dg.asset(
-        key=[spec.package_type, "split"],
+        key=[spec.name, "split"],
         partitions_def=weekly,
-        deps=["labels", "features"],
+        deps=[spec.labels_key.split("/"), "features"],
         kinds={"parquet"},
-        group_name=spec.package_type,
+        group_name=spec.name,
         owners=spec.owners,
         tags=TRAINING_TAG,
+        op_tags=LEADS_TO_LEARNING,
     )
     def package_split(
         context: dg.AssetExecutionContext,
@@ -32,11 +34,7 @@ def split_asset(spec: ModelSpec, weekly: dg.WeeklyPartitionsDefinition) -> dg.As
 
         One row per product; a product is never on both sides.
         """
-        runner = StepRunner(context, artifact_store, compute)
-        # The hash method's split does not depend on the week, so the week must not be part of its fingerprint.
-        week = dt.date.fromisoformat(context.partition_key) if spec.split.method == "time" else None
-        params = SplitParams(package_type=spec.package_type, week=week, **spec.split.model_dump())
-        inputs = {name: runner.upstream(name) for name in ("labels", "features")}
-        return materialized(runner.run(split, inputs=inputs, params=params))
+        plan = plan_split(spec_of_run(context, models, spec.name), context.partition_key)
+        return materialized(run_planned(StepRunner(context, artifact_store, compute), plan))
 
     return package_split

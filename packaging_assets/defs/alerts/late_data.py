@@ -8,7 +8,7 @@ from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings
 
 TABLE = "products"
-QUERY = "select distinct day from raw.delivery_days where table_name = $table order by day"
+QUERY = 'select distinct day from "raw".delivery_days where table_name = $table order by day'
 
 
 def late_data_alert(

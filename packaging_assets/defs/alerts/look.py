@@ -78,7 +78,8 @@ class Look:
 
     def _keep(self, alert: Alert | None) -> None:
         if alert is not None:
-            self.store.add(self._with_owner(alert), self.routes, now=self.clock.now().timestamp())
+            owned = alert.with_owner(self.settings.alert_owner)
+            self.store.add(owned, self.routes, now=self.clock.now().timestamp())
 
     def _ended(self, cursor: Cursor, now: dt.datetime) -> None:
         fresh, cursor.ended = ended_runs(self.instance, cursor.ended, now=now, look_back=self._look_back)
@@ -154,14 +155,7 @@ class Look:
     def _owners_or_ours(self, key: dg.AssetKey) -> tuple[str, ...]:
         return self.owners(key) or (self.settings.alert_owner,)
 
-    def _with_owner(self, alert: Alert) -> Alert:
-        ours = (self.settings.alert_owner,)
-        owned = tuple(
-            failure if failure.owners else failure.model_copy(update={"owners": ours}) for failure in alert.failures
-        )
-        return alert.model_copy(update={"failures": owned})
-
     def _model_card(self, model: str, week: str) -> str | None:
         card = self.artifact_store.current(f"{model}/model_card", week)
         pages = sorted(name for name in card.files if name.endswith(".html")) if card else []
-        return str(self.settings.artifacts_path / card.uri / pages[0]) if card and pages else None
+        return self.artifact_store.locate(card, pages[0]) if card and pages else None

@@ -1,5 +1,8 @@
 """What went wrong in a run: failed checks, models that were not approved, failed steps.
 
+Of a shadow model nothing is packed and nothing waits for a person: it is told of, once a run and as a warning, if the
+gates rejected it or it could not score.
+
 A run that Dagster retried by itself is read together with its earlier attempts: the last evaluation of a check counts,
 and only the last attempt can have failed.
 """
@@ -11,8 +14,8 @@ from typing import Any
 import dagster as dg
 
 from packaging_assets.domain.alerts import Alert, Failure, Severity, check_key, run_key, without_told_reasons
-from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.domain.registry import Status
+from packaging_assets.jobs import SHADOW_JOBS
 
 Owners = Callable[[dg.AssetKey], tuple[str, ...]]
 """Who answers for an asset."""
@@ -23,11 +26,15 @@ FindCard = Callable[[str, str], str | None]
 RETRY_NUMBER = "dagster/retry_number"
 PARTITION = "dagster/partition"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-REGISTERED_MODEL = "registered_model"
-DECISIONS: Mapping[str, tuple[str, Severity]] = {
-    Status.REJECTED: ("rejected", "error"),
-    Status.PENDING: ("waits for review", "warning"),
+REGISTERED_MODEL, METRICS = "registered_model", "metrics"
+DECISIONS: Mapping[tuple[str, str], tuple[str, Severity]] = {
+    ("live", Status.REJECTED): ("rejected", "error"),
+    ("live", Status.PENDING): ("waits for review", "warning"),
+    ("shadow", Status.REJECTED): ("rejected as a shadow", "warning"),
 }
+"""By stage and status of a version: what is told of it."""
+
+SHADOW_JOB_NAMES = frozenset(job.name for job in SHADOW_JOBS.values())
 OF_INTEREST = {
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -79,17 +86,18 @@ class RunReader:
 
     def _ending(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
         """How the run itself ended, unless well: a failure for each failed step, or one for the whole."""
+        severity: Severity = "warning" if run.job_name in SHADOW_JOB_NAMES else "error"
         if run.status is dg.DagsterRunStatus.CANCELED:
             yield self._run_failure(run, events, "cancelled", "The run was cancelled.", "warning")
         elif run.status is dg.DagsterRunStatus.FAILURE:
             steps = [event for event in events if event.is_step_failure]
             for event in steps:
                 step = str(event.step_key)
-                failure = self._run_failure(run, events, "failed", root_cause(event), "error", step)
+                failure = self._run_failure(run, events, "failed", root_cause(event), severity, step)
                 yield failure.model_copy(update={"subject": step.replace("__", "/")})
             if not steps:
                 causes = [event.message for event in events if event.is_run_failure and event.message]
-                yield self._run_failure(run, events, "failed", (causes or ["It says nothing of why."])[-1], "error")
+                yield self._run_failure(run, events, "failed", (causes or ["It says nothing of why."])[-1], severity)
 
     def _run_failure(
         self,
@@ -112,15 +120,13 @@ class RunReader:
 
     def _decisions(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
         """A failure for each model version that the gates rejected, or left to a person."""
-        for event in events:
-            if not event.is_step_materialization or not event.asset_key or event.asset_key.path[-1] != REGISTERED_MODEL:
-                continue
+        for model, event in _registrations(events):
             metadata = event.step_materialization_data.materialization.metadata
-            status = str(_value(metadata, "status"))
-            if status not in DECISIONS:
+            stage, status = str(_value(metadata, "stage") or "live"), str(_value(metadata, "status"))
+            if (stage, status) not in DECISIONS:
                 continue
-            headline, severity = DECISIONS[status]
-            model, week = event.asset_key.path[0], str(event.partition or run_partition(run) or "-")
+            headline, severity = DECISIONS[stage, status]
+            week = str(event.partition or run_partition(run) or "-")
             yield Failure(
                 key=run_key(run.run_id, "model", model, week),
                 kind="model",
@@ -131,15 +137,21 @@ class RunReader:
                 model=model,
                 partition=week,
                 reasons=_listed(_value(metadata, "reasons")),
-                owners=self.owners(event.asset_key),
+                owners=self.owners(dg.AssetKey([model, REGISTERED_MODEL])),
                 model_card=self.find_card(model, week),
             )
 
     def _checks(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
-        """A failure for each check whose last evaluation, for its partition, is that it failed."""
+        """A failure for each check whose last evaluation, for its partition, is that it failed.
+
+        The gates of a shadow model are left out: its rejection tells them.
+        """
         last: dict[str, Failure | None] = {}
+        shadows = {model for model, event in _registrations(events) if _is_shadow(event)}
         for event in events:
             if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                if _model_of_gate(event.asset_check_evaluation_data.asset_key) in shadows:
+                    continue
                 failure = self._check(run, event.asset_check_evaluation_data)
                 last[failure.key] = None if event.asset_check_evaluation_data.passed else failure
         yield from (failure for failure in last.values() if failure)
@@ -157,13 +169,29 @@ class RunReader:
             headline=evaluation.check_name,
             sentence=f"{evaluation.check_name}: {said}",
             subject=asset,
-            model=key.path[0] if key.path[0] in PACKAGE_TYPES else None,
+            model=_model_of_gate(key),
             partition=partition,
             value=_figure(metadata, "value", "dagster_dbt/failed_row_count"),
             limit=_figure(metadata, "limit"),
             remedy=_value(metadata, "remedy"),
             owners=self.owners(key),
         )
+
+
+def _registrations(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, dg.DagsterEvent]]:
+    """The models that were registered, and the events that say so."""
+    for event in events:
+        if event.is_step_materialization and event.asset_key and list(event.asset_key.path[1:]) == [REGISTERED_MODEL]:
+            yield event.asset_key.path[0], event
+
+
+def _is_shadow(registration: dg.DagsterEvent) -> bool:
+    return _value(registration.step_materialization_data.materialization.metadata, "stage") == "shadow"
+
+
+def _model_of_gate(key: dg.AssetKey) -> str | None:
+    """The model that a check on this asset is a gate of; None if it is none."""
+    return key.path[0] if list(key.path[1:]) == [METRICS] else None
 
 
 def attempts_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.DagsterRun]:

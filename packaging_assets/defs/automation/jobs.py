@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from packaging_assets.jobs import JOBS
+from packaging_assets.jobs import JOBS, SHADOW_JOBS
 
 
 @dg.definitions
 def jobs() -> dg.Definitions:
-    """Build the jobs."""
-    return dg.Definitions(jobs=list(JOBS.values()))
+    """Build the jobs; those of shadow models are built with the assets that they need."""
+    return dg.Definitions(jobs=[job for name, job in JOBS.items() if name not in SHADOW_JOBS])

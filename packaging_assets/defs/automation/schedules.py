@@ -95,7 +95,7 @@ def days_with_products(warehouse: Warehouse, days: Sequence[dt.date]) -> set[dt.
     if not days:
         return set()
     rows = warehouse.fetch(
-        "select distinct day from raw.delivery_days where table_name = $table and day >= $first and day <= $last",
+        'select distinct day from "raw".delivery_days where table_name = $table and day >= $first and day <= $last',
         {"table": "products", "first": min(days), "last": max(days)},
     )
     return {row["day"] for row in rows}

@@ -5,6 +5,8 @@ import dagster as dg
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.model_spec import TRAINING_TAG
+from packaging_assets.components.package_model import model_set
+from packaging_assets.components.project_features import extract_columns
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.warehouse_extract import extract
 from packaging_assets.domain.features import FeatureExtractParams, keep_features
@@ -12,12 +14,14 @@ from packaging_assets.partitions import as_of, weekly_partitions
 from packaging_assets.resources.queries import query
 from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings, current_settings
+from packaging_assets.threads.priorities import LEADS_TO_LEARNING
 
 
 @dg.definitions
-def features_definitions() -> dg.Definitions:
-    """Build the asset of the settings in use."""
+def features_definitions(context: dg.ComponentLoadContext) -> dg.Definitions:
+    """Build the asset of the settings in use, with every column that a model of the project asks for."""
     weekly = weekly_partitions(current_settings())
+    columns = extract_columns(spec.features for spec in model_set(context).specs.values())
 
     @dg.asset(
         partitions_def=weekly,
@@ -25,6 +29,7 @@ def features_definitions() -> dg.Definitions:
         group_name="labels",
         owners=["team:packaging-science"],
         tags=TRAINING_TAG,
+        op_tags=LEADS_TO_LEARNING,
         kinds={"parquet"},
         pool="warehouse",
     )
@@ -44,7 +49,7 @@ def features_definitions() -> dg.Definitions:
             warehouse, settings, as_of=end, queries={"": (query("labelled_features"), {"as_of": end})}
         )
         runner = StepRunner(context, artifact_store, compute)
-        params = FeatureExtractParams(as_of=end)
+        params = FeatureExtractParams(as_of=end, columns=columns)
         return materialized(runner.run(keep_features, inputs={"extract": latest_versions}, params=params))
 
     return dg.Definitions(assets=[features])

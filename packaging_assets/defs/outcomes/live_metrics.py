@@ -29,8 +29,8 @@ from packaging_assets.settings import Settings, current_settings
 
 KEY = dg.AssetKey(["outcomes", "live_metrics"])
 SERVED = """
-select distinct package_type, model_version from marts.prediction_outcomes
-where outcome_week = $week order by package_type, model_version
+select distinct package_type, stage, model, model_version from marts.prediction_outcomes
+where outcome_week = $week order by package_type, stage, model, model_version
 """
 
 
@@ -80,7 +80,8 @@ def outcomes_definitions() -> dg.Definitions:
     ) -> dg.MaterializeResult:
         """PR-AUC and calibration in use, on products of which the truth was learned in the week, beside validation's.
 
-        One set of figures per model version whose predictions were borne out or refuted in the week.
+        One set of figures per model version whose predictions were borne out or refuted in the week. Shadow models
+        stand beside those that served.
         """
         _refuse_missing_rows(warehouse, settings, as_of(weekly, context.partition_key))
         week = dt.date.fromisoformat(context.partition_key)
@@ -114,17 +115,19 @@ def _refuse_missing_rows(warehouse: Warehouse, settings: Settings, end: dt.datet
 
 def _served_models(warehouse: Warehouse, registry: ModelRegistry, week: dt.date) -> tuple[ServedModel, ...]:
     return tuple(
-        _served_model(registry, row["package_type"], int(row["model_version"]))
+        _served_model(registry, row["stage"], row["model"], int(row["model_version"]))
         for row in warehouse.fetch(SERVED, {"week": week})
     )
 
 
-def _served_model(registry: ModelRegistry, package_type: str, number: int) -> ServedModel:
-    version = registry.get(package_type, number)
+def _served_model(registry: ModelRegistry, stage: str, model: str, number: int) -> ServedModel:
+    version = registry.get(model, number)
     week = dt.datetime.fromisoformat(version.training_week)
     return ServedModel.model_validate(
         {
-            "package_type": package_type,
+            "package_type": version.package_type,
+            "stage": stage,
+            "model": model,
             "version": number,
             "trained_until": week + dt.timedelta(weeks=1),
             "minority_label": version.metrics["minority_label"],
@@ -153,15 +156,22 @@ def _check_results(folder: Path, result: StepResult) -> list[dg.AssetCheckResult
 def _metadata(folder: Path) -> dict[str, Any]:
     """Counts, figures by model, which the UI draws over the weeks, and the plots."""
     models: list[Mapping[str, Any]] = read_json(folder / "live_metrics.json")["models"]
-    figures = {
-        f"pr_auc_{model['package_type']}_{model['model_version']}": model["pr_auc"]
+    figures = {f"pr_auc_{_name(model)}": model["pr_auc"] for model in models if model["pr_auc"] is not None}
+    beside = {
+        f"difference_to_live_{_name(model)}": model["beside_live"]["difference"]
         for model in models
-        if model["pr_auc"] is not None
+        if model.get("beside_live", {}).get("difference") is not None
     }
     plots = {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.png"))}
     return {
         "outcomes": sum(model["outcomes"] for model in models),
         "judging_rows": sum(model["rows"] for model in models),
         **figures,
+        **beside,
         **{name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})") for name, png in plots.items()},
     }
+
+
+def _name(model: Mapping[str, Any]) -> str:
+    stage = "_shadow" if model["stage"] == "shadow" else ""
+    return f"{model['model']}_{model['model_version']}{stage}"

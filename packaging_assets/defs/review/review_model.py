@@ -8,7 +8,9 @@ import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
 from packaging_assets.components.assets.champion import champion_materialization
-from packaging_assets.domain.package_types import PACKAGE_TYPES
+from packaging_assets.components.model_set import ModelSet
+from packaging_assets.components.package_model import model_set
+from packaging_assets.components.serving import serving_champion
 from packaging_assets.domain.registry import RegistryError, Status
 from packaging_assets.resources.model_registry import ModelRegistry
 
@@ -32,7 +34,7 @@ ABOUT_PINS = (Decision.pin, Decision.unpin, Decision.undo)
 class Review(dg.Config):
     """What the person fills in; what does not fit together is refused before anything is decided."""
 
-    model: str = Field(description=f"The model: {', '.join(PACKAGE_TYPES)}.")
+    model: str = Field(description="The model's name, as `packaging models list` shows it.")
     decision: Decision = Field(
         description="approve or reject a version; pin an approved one as the champion, or unpin; roll_back from the "
         "champion to the version that served before it; undo the last decision."
@@ -54,13 +56,6 @@ class Review(dg.Config):
         description="How many decisions about the model you had seen (packaging models show), for pin, unpin and undo: "
         "if there have been more, nothing is done and you are told.",
     )
-
-    @field_validator("model")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in PACKAGE_TYPES:
-            raise ValueError(f"{value!r} is not a model: use one of {', '.join(PACKAGE_TYPES)}")
-        return value
 
     @field_validator("reason", "actor")
     @classmethod
@@ -86,31 +81,39 @@ class Review(dg.Config):
         return self
 
 
-@dg.op(description="Record the decision, then report the champion that it leaves.")
-def decide(context: dg.OpExecutionContext, config: Review, model_registry: dg.ResourceParam[ModelRegistry]) -> None:
-    """Take one decision.
+def review_job(models: ModelSet) -> dg.JobDefinition:
+    """Build the job for the project's models."""
 
-    Raises:
-        dagster.Failure: the registry refuses; the message is its sentence, and there is no retry.
-    """
-    try:
-        _decisions(model_registry)[config.decision](config)
-    except RegistryError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    champion = model_registry.champion(config.model)
-    details = {"decision": config.decision.value, "actor": config.actor, "reason": config.reason}
-    context.log_event(champion_materialization(config.model, champion, details))
-    serves = "no version serves" if champion is None else f"version {champion.version} serves"
-    context.log.info("%s %s by %s: %s", config.model, config.decision.value, config.actor, serves)
+    @dg.op(description="Record the decision, then report the champion that it leaves.")
+    def decide(context: dg.OpExecutionContext, config: Review, model_registry: dg.ResourceParam[ModelRegistry]) -> None:
+        """Take one decision.
 
+        Raises:
+            dagster.Failure: the registry refuses; the message is its sentence, and there is no retry.
+        """
+        try:
+            _decisions(model_registry)[config.decision](config)
+        except RegistryError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        serving = serving_champion(model_registry, models, config.model)
+        if serving is None:
+            context.log.info("%s %s by %s: no model is live", config.model, config.decision.value, config.actor)
+            return
+        live, champion = serving
+        details = {"decision": config.decision.value, "actor": config.actor, "reason": config.reason}
+        context.log_event(champion_materialization(live, champion, details))
+        serves = "no version serves" if champion is None else f"version {champion.version} of {champion.model} serves"
+        context.log.info("%s %s by %s: %s", config.model, config.decision.value, config.actor, serves)
 
-@dg.job(
-    description="Approve, reject, pin, unpin, roll back or undo, by name and with a reason. The champion moves at "
-    "once, and predictions by the former one show as stale. The same config again changes nothing more."
-)
-def review_model() -> None:
-    """One decision about a model's version."""
-    decide()
+    @dg.job(
+        description="Approve, reject, pin, unpin, roll back or undo, by name and with a reason. The champion moves at "
+        "once, and predictions by the former one show as stale. The same config again changes nothing more."
+    )
+    def review_model() -> None:
+        """One decision about a model's version."""
+        decide()
+
+    return review_model
 
 
 def _decisions(registry: ModelRegistry) -> dict[Decision, Callable[[Review], object]]:
@@ -153,6 +156,6 @@ def _seen(review: Review) -> Status | None:
 
 
 @dg.definitions
-def review() -> dg.Definitions:
+def review(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Build the job."""
-    return dg.Definitions(jobs=[review_model])
+    return dg.Definitions(jobs=[review_job(model_set(context))])

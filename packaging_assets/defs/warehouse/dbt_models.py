@@ -2,13 +2,14 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
+from packaging_assets.components.dbt_specs import DbtSelection, DbtSpecs, dbt_specs
 from packaging_assets.components.model_spec import TRAINING_TAG
+from packaging_assets.components.package_model import model_set
 from packaging_assets.domain.labels import LabelParams
 from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.built_days import (
@@ -19,7 +20,6 @@ from packaging_assets.resources.built_days import (
 )
 from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
 from packaging_assets.resources.dbt_builder import DbtBuilder
-from packaging_assets.resources.dbt_project import dbt_manifest
 from packaging_assets.resources.outcome_rows import OUTCOME_GROUP, outcomes_version
 from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings, current_settings
@@ -28,53 +28,91 @@ BEGINNING = dt.date(1900, 1, 1)
 DAILY = ("product_features", "package_evidence")
 RECOMMENDATIONS = ("latest_predictions", "package_recommendations")
 OUTCOMES = ("prediction_outcomes",)
-PREDICTIONS_TABLE = dg.AssetKey(["ml", "predictions"])
+GROUPS = {
+    "reference_models": DbtSelection(exclude=" ".join((*DAILY, *RECOMMENDATIONS, *OUTCOMES))),
+    "daily_models": DbtSelection(select=" ".join(DAILY)),
+    "recommendation_models": DbtSelection(select=" ".join(RECOMMENDATIONS)),
+    OUTCOME_GROUP: DbtSelection(select=" ".join(OUTCOMES)),
+}
+"""What each step builds, by the step's name."""
+PREDICTION_ASSETS = {
+    dg.AssetKey(["ml", "predictions"]): "predictions",
+    dg.AssetKey(["ml", "shadow_predictions"]): "shadow_predictions",
+}
+"""The tables of predictions, and the assets of each cadence that load them."""
 OWNERS = ("team:packaging-data",)
 ONE_DAY = dt.timedelta(days=1)
 
 
-class Translator(DagsterDbtTranslator):
-    """Group and owners of dbt's assets as they appear in the UI."""
+def dbt_group(
+    name: str, specs: Mapping[str, DbtSpecs], *, has_shadows: bool, **options: Any
+) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
+    """Make a function the body of one group of dbt's models, as dagster-dbt's `dbt_assets` would.
 
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """Recommendations and outcomes stand at the end of the graph, everything else at its beginning."""
-        ends = {**dict.fromkeys(RECOMMENDATIONS, "recommendations"), **dict.fromkeys(OUTCOMES, "outcomes")}
-        return ends.get(dbt_resource_props["name"], "warehouse")
+    Args:
+        name: of the group, one of `GROUPS`.
+        specs: of all groups.
+        has_shadows: see `placed`.
+        options: of `dg.multi_asset`: partitions, policies.
+    """
+    return dg.multi_asset(
+        name=name,
+        specs=[placed(spec, has_shadows=has_shadows) for spec in specs[name].assets],
+        check_specs=specs[name].checks,
+        can_subset=True,
+        pool="warehouse",
+        op_tags=GROUPS[name].op_tags,
+        **options,
+    )
 
-    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """The weekly job builds the outcomes: its week is over, and training shows how the last models did."""
-        tags = super().get_tags(dbt_resource_props)
-        return {**tags, **TRAINING_TAG} if dbt_resource_props["name"] in OUTCOMES else tags
 
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - one team owns all
-        """Who answers for the warehouse's models."""
-        return OWNERS
+def placed(spec: dg.AssetSpec, *, has_shadows: bool) -> dg.AssetSpec:
+    """A model with its group, owners, tags and upstream assets as they appear in the UI.
 
-    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """Point what reads the loaded predictions at the two assets that load them."""
-        spec = super().get_asset_spec(manifest, unique_id, project)
-        if all(dep.asset_key != PREDICTIONS_TABLE for dep in spec.deps):
-            return spec
-        others = [dep for dep in spec.deps if dep.asset_key != PREDICTIONS_TABLE]
-        loaded_by = [dg.AssetDep([cadence, "predictions"]) for cadence in ("daily", "monthly")]
-        return spec.replace_attributes(deps=[*others, *loaded_by])
+    Recommendations and outcomes stand at the end of the graph, everything else at its beginning. The weekly job builds
+    the outcomes: its week is over, and training shows how the last models did.
+
+    Args:
+        spec: as dagster-dbt has it.
+        has_shadows: whether there are shadow models, and with them assets of their predictions.
+    """
+    ends = {**dict.fromkeys(RECOMMENDATIONS, "recommendations"), **dict.fromkeys(OUTCOMES, "outcomes")}
+    model = spec.key.path[-1]
+    return spec.replace_attributes(
+        deps=loaded_by(spec.deps, has_shadows=has_shadows),
+        group_name=ends.get(model, "warehouse"),
+        owners=OWNERS,
+        tags={**spec.tags, **TRAINING_TAG} if model in OUTCOMES else spec.tags,
+    )
+
+
+def loaded_by(deps: Iterable[dg.AssetDep], *, has_shadows: bool) -> list[dg.AssetDep]:
+    """The same, with the assets that load a table of predictions in its place."""
+    found = list(deps)
+    read = {dep.asset_key for dep in found}
+    others = [dep for dep in found if dep.asset_key not in PREDICTION_ASSETS]
+    loaders = [
+        loader
+        for table, loader in PREDICTION_ASSETS.items()
+        if table in read and (has_shadows or loader == "predictions")
+    ]
+    return [*others, *(dg.AssetDep([cadence, name]) for name in loaders for cadence in ("daily", "monthly"))]
 
 
 @dg.definitions
-def dbt_models() -> dg.Definitions:
+def dbt_models(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Build the dbt assets of the settings in use."""
     settings = current_settings()
     common: dict[str, Any] = {
-        "manifest": dbt_manifest(settings),
-        "dagster_dbt_translator": Translator(),
-        "pool": "warehouse",
+        "specs": dbt_specs(settings, GROUPS),
+        "has_shadows": bool(model_set(context).shadows()),
     }
     daily: dict[str, Any] = {
         "partitions_def": daily_partitions(settings),
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
-    @dbt_assets(**common, name="reference_models", exclude=" ".join((*DAILY, *RECOMMENDATIONS, *OUTCOMES)))
+    @dbt_group("reference_models", **common)
     def reference_models(
         context: dg.AssetExecutionContext,
         dbt: dg.ResourceParam[DbtBuilder],
@@ -85,7 +123,7 @@ def dbt_models() -> dg.Definitions:
         sql = dbt_project_hash(settings.dbt_project_path)
         yield from _build_unless_built(context, dbt, warehouse, rows="", sql=sql)
 
-    @dbt_assets(**common, **daily, name="daily_models", select=" ".join(DAILY))
+    @dbt_group("daily_models", **common, **daily)
     def daily_models(
         context: dg.AssetExecutionContext,
         dbt: dg.ResourceParam[DbtBuilder],
@@ -102,7 +140,7 @@ def dbt_models() -> dg.Definitions:
         yield from dbt.build(context, _window(stale, settings))
         record_built_days(warehouse, {day: wanted[day] for day in stale})
 
-    @dbt_assets(**common, name="recommendation_models", select=" ".join(RECOMMENDATIONS))
+    @dbt_group("recommendation_models", **common)
     def recommendation_models(
         context: dg.AssetExecutionContext,
         dbt: dg.ResourceParam[DbtBuilder],
@@ -113,7 +151,7 @@ def dbt_models() -> dg.Definitions:
         rows = predictions_version(warehouse)
         yield from _build_unless_built(context, dbt, warehouse, rows, sql=sql)
 
-    @dbt_assets(**common, name=OUTCOME_GROUP, select=" ".join(OUTCOMES))
+    @dbt_group(OUTCOME_GROUP, **common)
     def outcome_models(
         context: dg.AssetExecutionContext,
         dbt: dg.ResourceParam[DbtBuilder],

@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import inspect
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-from catboost import CatBoostClassifier, CatBoostError, Pool
 
-from packaging_assets.domain.architectures import ArchitectureError
-from packaging_assets.domain.features import FeatureError, FeatureSet
+from packaging_assets.domain.architectures import DEFAULT_KINDS, ArchitectureError
+from packaging_assets.domain.architectures.columns import check_columns, check_trained_on
+from packaging_assets.domain.features import FeatureSet
+from packaging_assets.domain.interruptions import is_interrupted, raise_if_interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
+    from catboost import Pool
 
 MODEL_FILE = "model.cbm"
 
@@ -39,7 +42,9 @@ DEFAULTS: Mapping[str, Any] = {
     "l2_leaf_reg": 10,
     "max_ctr_complexity": 1,
     "boosting_type": "Plain",
-    "thread_count": 2,
+    # Beyond some 10,000 rows the sums, and so the trees, depend on the number of threads: it is a parameter like any
+    # other. One, because models of several package types are trained side by side.
+    "thread_count": 1,
 }
 
 SYNONYMS = {
@@ -56,6 +61,7 @@ _FEATURES = "it follows from the feature set: list the column under `categorical
 _LOSS = "scores must be probabilities, so the platform always minimises log-loss"
 _SEED = "set `seed` of the model instead"
 _FILES = "training writes no files but the model"
+_INPUTS = "training reads no files but its inputs"
 _LOGGING = "training is silent; its curve is kept in the model file"
 
 SET_BY_PLATFORM = {
@@ -71,6 +77,8 @@ SET_BY_PLATFORM = {
     "save_snapshot": _FILES,
     "snapshot_file": _FILES,
     "snapshot_interval": _FILES,
+    "input_borders": _INPUTS,
+    "output_borders": _FILES,
     "verbose": _LOGGING,
     "silent": _LOGGING,
     "logging_level": _LOGGING,
@@ -79,44 +87,86 @@ SET_BY_PLATFORM = {
 }
 """Parameters that nobody may set, each with the reason or the place to set it."""
 
+SNAPSHOT_SECONDS = 60
+"""Between two checkpoints, where they are kept: a machine of spare capacity is taken away with two minutes' notice."""
+
+SNAPSHOT_FILE = "snapshot"
+CIRCUMSTANCES = ("save_snapshot", "snapshot_file", "snapshot_interval", "train_dir", "callbacks")
+
 STAMPS = {"train_finish_time": "1970-01-01T00:00:00Z", "model_guid": "0-0-0-0"}
 """What CatBoost stamps into a model besides what it learned, and what it is replaced by."""
 
 
+class _UntilInterrupted:
+    """Has training stop after the tree at hand when the step is to end. It costs nothing that could be measured."""
+
+    def after_iteration(self, info: object) -> bool:  # noqa: ARG002 - CatBoost gives the losses so far
+        return not is_interrupted()
+
+
 class CatBoostArchitecture:
-    """`CatBoostClassifier` behind the platform's interface."""
+    """`CatBoostClassifier` behind the platform's interface; embeddings and scores are numbers to it."""
 
     name = "catboost"
+    feature_kinds = DEFAULT_KINDS
 
     def __init__(self, features: FeatureSet, parameters: Mapping[str, Any]) -> None:
-        _check_parameters(parameters)
-        given = set(parameters)
-        defaults = {key: value for key, value in DEFAULTS.items() if given.isdisjoint(SYNONYMS.get(key, ()))}
+        from catboost import CatBoostClassifier
+
+        check_catboost_parameters(parameters)
         self._features = features
-        self._parameters = {**defaults, **parameters}
+        self._parameters = with_catboost_defaults(parameters, DEFAULTS)
         self._model = CatBoostClassifier()
+        self._checkpoints: Path | None = None
+
+    def checkpoint_in(self, folder: Path) -> None:
+        """Keep a snapshot every minute in `folder`, and go on from the one that is there.
+
+        CatBoost itself leaves aside a snapshot that is damaged, and refuses one of other parameters. The trees are the
+        same as without an interruption: the state of its random numbers is part of the snapshot.
+        """
+        self._checkpoints = folder
 
     def fit(
         self, X: pd.DataFrame, y: npt.NDArray[np.int8], *, sample_weight: npt.NDArray[np.float64], seed: int
     ) -> Self:
         """Train; see `Architecture.fit`."""
-        self._model = CatBoostClassifier(
-            **self._parameters,
-            loss_function="Logloss",
-            random_seed=seed,
-            allow_writing_files=False,
-            logging_level="Silent",
-        )
-        self._check_columns(X)
-        try:
-            self._model.fit(Pool(X, y, weight=sample_weight, cat_features=list(self._features.categorical)))
-        except CatBoostError as error:
-            raise ArchitectureError(f"CatBoost refuses to train: {error}") from error
+        from catboost import CatBoostClassifier, CatBoostError, Pool
+
+        check_columns(X, self._features)
+        pool = Pool(X, y, weight=sample_weight, cat_features=list(self._features.categorical))
+        with tempfile.TemporaryDirectory() as scratch:
+            self._model = CatBoostClassifier(
+                **self._parameters,
+                loss_function="Logloss",
+                random_seed=seed,
+                logging_level="Silent",
+                **self._files_of_training(scratch),
+            )
+            try:
+                self._model.fit(pool, callbacks=[_UntilInterrupted()])
+            except CatBoostError as error:
+                raise ArchitectureError(f"CatBoost refuses to train: {error}") from error
+        raise_if_interrupted()
         return self
+
+    def _files_of_training(self, scratch: str) -> dict[str, Any]:
+        """None but the snapshot; CatBoost writes its others, too, where it writes that."""
+        if self._checkpoints is None:
+            return {"allow_writing_files": False}
+        return {
+            "allow_writing_files": True,
+            "train_dir": scratch,
+            "save_snapshot": True,
+            "snapshot_file": str((self._checkpoints / SNAPSHOT_FILE).absolute()),
+            "snapshot_interval": SNAPSHOT_SECONDS,
+        }
 
     def prepare(self, X: pd.DataFrame) -> Pool:
         """A CatBoost pool, which every CatBoost model on this feature set can score."""
-        self._check_columns(X)
+        from catboost import Pool
+
+        check_columns(X, self._features)
         return Pool(X, cat_features=list(self._features.categorical))
 
     def predict_proba(self, prepared: Pool) -> npt.NDArray[np.float64]:
@@ -124,11 +174,12 @@ class CatBoostArchitecture:
         return self._model.predict_proba(prepared)
 
     def save(self, folder: Path) -> None:
-        """Write model.cbm, the same bytes for the same trees: without time, GUID and number of threads."""
+        """Write model.cbm, the same bytes for the same trees: without time, GUID and snapshots."""
         metadata = self._model.get_metadata()
         for key, value in STAMPS.items():
             metadata[key] = value
-        metadata["params"] = _without_thread_count(metadata["params"])
+        metadata["params"] = _without_circumstances(metadata["params"])
+        metadata["output_options"] = "{}"
         self._model.save_model(str(folder / MODEL_FILE))
 
     @classmethod
@@ -139,14 +190,15 @@ class CatBoostArchitecture:
             ArchitectureError: model.cbm is absent or unreadable.
             FeatureError: the model was trained on other columns than `features`.
         """
+        from catboost import CatBoostError
+
         architecture = cls(features, {})
         try:
             architecture._model.load_model(str(folder / MODEL_FILE))
         except CatBoostError as error:
             raise ArchitectureError(f"{folder / MODEL_FILE} is not a model that CatBoost can load: {error}") from error
-        trained_on = tuple(cast("list[str]", architecture._model.feature_names_))
-        if trained_on != features.columns:
-            raise FeatureError(f"{folder / MODEL_FILE} was trained on {trained_on}, not on {features.columns}")
+        trained_on = cast("list[str]", architecture._model.feature_names_)
+        check_trained_on(folder / MODEL_FILE, trained_on, features)
         return architecture
 
     def feature_importance(self) -> dict[str, float]:
@@ -154,15 +206,22 @@ class CatBoostArchitecture:
         importance = cast("npt.NDArray[np.float64]", self._model.get_feature_importance())
         return dict(zip(self._features.columns, importance.tolist(), strict=True))
 
-    def _check_columns(self, X: pd.DataFrame) -> None:
-        if tuple(X.columns) != self._features.columns:
-            raise FeatureError(
-                f"the frame has the columns {tuple(X.columns)}, the model expects {self._features.columns}; "
-                "make the frame with feature_frame"
-            )
+
+def with_catboost_defaults(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters` and those of `defaults` that they do not name, by CatBoost's other names neither."""
+    given = set(parameters)
+    kept = {key: value for key, value in defaults.items() if given.isdisjoint(SYNONYMS.get(key, ()))}
+    return {**kept, **parameters}
 
 
-def _check_parameters(parameters: Mapping[str, Any]) -> None:
+def check_catboost_parameters(parameters: Mapping[str, Any]) -> None:
+    """Whether CatBoost knows all `parameters`, and none is one that the platform sets.
+
+    Raises:
+        ArchitectureError: the first that is not so.
+    """
+    from catboost import CatBoostClassifier
+
     known = inspect.signature(CatBoostClassifier.__init__).parameters
     for key in parameters:
         if key in SET_BY_PLATFORM:
@@ -173,9 +232,10 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
             )
 
 
-def _without_thread_count(params: str) -> str:
-    """The training parameters in the model's metadata, as JSON, as if trained by one thread."""
+def _without_circumstances(params: str) -> str:
+    """The training parameters in the model's metadata, as JSON, as if trained without snapshots."""
     values = json.loads(params)
-    values["flat_params"]["thread_count"] = 1
-    values["system_options"]["thread_count"] = 1
+    for name in CIRCUMSTANCES:
+        values["flat_params"].pop(name, None)
+    values["flat_params"]["allow_writing_files"] = False
     return json.dumps(values, sort_keys=True)

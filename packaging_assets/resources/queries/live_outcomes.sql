@@ -1,8 +1,10 @@
--- Grain: one row per product x package type x model version whose outcome was settled in the week from $week: the
--- newest of that version's predictions, so that a product scored daily and monthly counts once.
+-- Grain: one row per product x model version x stage whose outcome was settled in the week from $week: the newest of
+-- that version's predictions, so that a product scored daily and monthly counts once.
 select
     product_id,
     package_type,
+    stage,
+    model,
     model_version,
     score,
     as_of,
@@ -14,7 +16,7 @@ from marts.prediction_outcomes
 where outcome_week = cast($week as date)
 qualify
     row_number() over (
-        partition by product_id, package_type, model_version
+        partition by product_id, package_type, stage, model, model_version
         order by as_of desc, load_id desc
     ) = 1
-order by product_id, package_type, model_version
+order by product_id, package_type, stage, model, model_version

@@ -4,12 +4,14 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import BaseModel
 
 from packaging_assets.artifacts import fingerprint
 from packaging_assets.artifacts.fingerprint import FingerprintError, FingerprintParts, code_hash, fingerprint_parts
+from packaging_assets.domain.splits import split
 
 STEP = '''"""The step."""
 import json
@@ -184,3 +186,12 @@ def test_the_fingerprint_is_that_of_the_canonical_json():
     canonical = b'{"inputs":{},"libraries":{"python":"3.11"},"modules":{"m":"1"},"params":{"p":0.1},"step":"m:f"}'
     assert parts.fingerprint == hashlib.sha256(canonical).hexdigest()
     assert FingerprintParts(**json.loads(canonical)) == parts
+
+
+def test_threads_that_ask_at_once_get_one_answer() -> None:
+    fingerprint._code_hash.cache_clear()
+    fingerprint._read.cache_clear()
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: code_hash(split), range(8)))
+    assert found == [found[0]] * 8
+    assert fingerprint._code_hash.cache_info().misses == 1

@@ -1,3 +1,4 @@
+import datetime as dt
 import itertools
 import json
 import time
@@ -57,8 +58,13 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def run(store):
-    def run_words(text, *, step=count_words, run_id="run-1", use_cache=True, **params):
+def run(store, run_in):
+    return lambda text, **options: run_in(store, text, **options)
+
+
+@pytest.fixture
+def run_in():
+    def run_words(store, text, *, step=count_words, run_id="run-1", use_cache=True, **params):
         return run_step(
             store,
             step,
@@ -86,7 +92,7 @@ def test_a_miss_computes_commits_and_points(store, run, tmp_path):
     assert store.current("words", WEEK) == result.artifact
     assert result.artifact.fingerprint == result.parts.fingerprint
     assert store.parts(result.artifact) == result.parts
-    assert set(result.artifact.provenance) == {"run_id", "seconds"}
+    assert set(result.artifact.provenance) == {"run_id", "seconds", "computed_at"}
     assert 0 < result.artifact.provenance["seconds"] <= result.seconds
 
 
@@ -128,7 +134,54 @@ def test_without_the_cache_a_step_runs_and_a_committed_artifact_stays_as_it_is(s
     assert next(NUMBERS) == 2
     assert again.artifact == first.artifact
     assert again.computed_by_run == "run-1"
+    assert (again.is_confirmed, again.differing_files) == (False, ("number.txt",))
     store.verify(again.artifact)
+
+
+def test_computing_again_with_the_same_outcome_confirms_the_artifact(store, run, tmp_path):
+    first = run(Text("one"))
+    again = run(Text("one"), use_cache=False, run_id="run-2")
+    assert (again.is_cache_hit, again.is_confirmed, again.differing_files) == (False, True, ())
+    assert again.artifact == first.artifact
+    assert store.computed_at(again.artifact) > store.computed_at(first.artifact).replace(microsecond=0)
+    assert len(store.committed("words", WEEK)) == 1
+    confirmed = json.loads((tmp_path / "artifacts" / again.artifact.uri / "confirmed.json").read_text())
+    assert confirmed["run_id"] == "run-2"
+
+
+def test_an_expired_artifact_is_computed_again_once(tmp_path, run_in):
+    now = [dt.datetime(2025, 2, 1, tzinfo=dt.UTC)]
+    store = LocalArtifactStore(tmp_path / "aging", clock=lambda: now[0], max_age=dt.timedelta(days=30))
+    first = run_in(store, Text("one"))
+    now[0] += dt.timedelta(days=31)
+    late = run_in(store, Text("one"), run_id="run-2")
+    assert (late.is_cache_hit, late.is_confirmed, late.artifact) == (False, True, first.artifact)
+    assert run_in(store, Text("one"), run_id="run-3").is_cache_hit
+    assert len(store.uris()) == 1
+
+
+class PrunedAtOnce:
+    """A store in which everything is set aside between finding and pointing."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def find(self, *key):
+        found = self._store.find(*key)
+        if found is not None:
+            self._store.set_aside(found.uri, even_if_current=True)
+        return found
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_hit_that_is_pruned_at_that_moment_is_computed_again(store, run_in, use_cache):
+    first = run_in(store, Text("one"))
+    again = run_in(PrunedAtOnce(store), Text("one"), run_id="run-2", use_cache=use_cache)
+    assert (again.is_cache_hit, again.computed_by_run) == (False, "run-2")
+    assert store.current("words", WEEK) == again.artifact == first.artifact
 
 
 def test_an_artifact_is_the_next_steps_input(store, run, tmp_path):

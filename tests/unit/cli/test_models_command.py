@@ -5,15 +5,17 @@ import pytest
 from click.testing import CliRunner
 
 from packaging_assets.cli.models import models
+from packaging_assets.components.model_set import ModelSetError
 from packaging_assets.domain.registry import Registration
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 
 
-def register(home, week, verdict, *, model="mailer", reasons=(), **metrics):
+def register(home, week, verdict, *, model="mailer", package_type=None, stage="live", reasons=(), **metrics):
     return SqliteModelRegistry(home / "registry.db").register(
         Registration(
             model=model,
-            package_type=model,
+            package_type=package_type or model,
+            stage=stage,
             training_week=week,
             fingerprint=f"fingerprint of {week}",
             verdict=verdict,
@@ -83,6 +85,48 @@ def test_list_as_json_is_one_list_and_can_be_narrowed(run):
     pending = json.loads(run("list", "--json", "--status", "pendingmanualapproval").stdout)
     assert [v["reasons"] for v in pending] == [["Drift of [width_cm] is 0.31, over 0.2.", "Volume is low."]]
     assert json.loads(run("list", "--json", "--model", "bag", "--status", "Approved").stdout) == []
+
+
+def test_shadow_models_are_listed_with_type_and_stage_and_can_be_asked_for(run, home):
+    register(home, "2025-01-13", "approve", model="mailer_text", package_type="mailer", stage="shadow", pr_auc=0.5)
+    table = run("list").stdout
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if "│" in line]
+    assert rows[-1][:7] == [
+        "mailer_text",
+        "mailer",
+        "1",
+        "2025-01-13",
+        "shadow",
+        "PendingManualApproval",
+        "0.500",
+    ]
+    assert "package type" in table
+    named = [
+        [(version["model"], version["version"]) for version in json.loads(run("list", "--json", *options).stdout)]
+        for options in (
+            ("--stage", "shadow"),
+            ("--package-type", "mailer", "--stage", "live"),
+            ("--package-type", "bag"),
+        )
+    ]
+    assert named == [[("mailer_text", 1)], [("mailer", 1), ("mailer", 2)], [("bag", 1)]]
+    shown = run("show", "mailer_text", "1").stdout
+    assert "package type  mailer" in shown
+    assert "stage         shadow" in shown
+    refused = run("approve", "mailer_text", "1", "--reason", "good", "--actor", "ada", code=1).stderr
+    assert "Version 1 of mailer_text was judged as a shadow" in refused.replace("\n", " ")
+
+
+def test_a_decision_stands_although_the_projects_models_cannot_be_read(run, home, monkeypatch):
+    def unreadable():
+        raise ModelSetError("two models are called 'mailer'")
+
+    (home / "dagster").mkdir()
+    (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setattr("packaging_assets.champion_events.load_models", unreadable)
+    result = run("reject", "mailer", "2", "--reason", "drift", "--actor", "ada")
+    assert result.stdout == "mailer version 2 is Rejected.\n"
+    assert "The decision is recorded, but Dagster's graph does not show it yet: two models are" in result.stderr
 
 
 def test_list_of_nothing_says_what_to_do(tmp_path):

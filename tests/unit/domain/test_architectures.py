@@ -1,10 +1,21 @@
+import time
+from threading import Event
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from packaging_assets.domain.architectures import ArchitectureError, architecture_class, architecture_module
+from packaging_assets.domain.architectures import (
+    BUILT_IN,
+    ArchitectureError,
+    architecture_class,
+    architecture_module,
+    architecture_modules,
+    check_feature_kinds,
+)
 from packaging_assets.domain.architectures.catboost import SET_BY_PLATFORM, CatBoostArchitecture
 from packaging_assets.domain.features import FeatureError, FeatureSet
+from packaging_assets.domain.interruptions import interruptible
 
 FEATURES = FeatureSet(numeric=("weight_kg",))
 
@@ -30,10 +41,45 @@ def test_the_module_of_an_architecture_is_known_without_importing_it(name):
     assert architecture_module(name) == "packaging_assets.domain.architectures.catboost"
 
 
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_a_built_in_architecture_has_the_name_it_is_called_by(name):
+    assert architecture_class(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "modules"),
+    [
+        ("catboost", {"estimator": "a:b"}, ("packaging_assets.domain.architectures.catboost",)),
+        ("my_team.models:Mine", {}, ("my_team.models",)),
+        ("sklearn", {}, ("packaging_assets.domain.architectures.sklearn",)),
+        ("sklearn", {"estimator": "sklearn.svm.SVC"}, ("packaging_assets.domain.architectures.sklearn",)),
+        ("sklearn", {"estimator": "a.b:make"}, ("packaging_assets.domain.architectures.sklearn", "a.b")),
+        ("sklearn", {"estimator": "a.b.Make"}, ("packaging_assets.domain.architectures.sklearn", "a.b")),
+    ],
+)
+def test_the_code_of_an_architecture_is_its_module_and_that_of_its_estimator(name, parameters, modules):
+    assert architecture_modules(name, parameters) == modules
+
+
+def test_a_kind_of_feature_that_is_not_taken_is_named():
+    with pytest.raises(ArchitectureError, match=r"'catboost' takes no text features \(title\); it takes categorical, "):
+        check_feature_kinds("catboost", FeatureSet(text=("title",)))
+
+
+def test_a_class_that_does_not_say_takes_numbers_and_categories():
+    check_feature_kinds(f"{__name__}:Silent", FeatureSet(numeric=("a",), scores=("b",), categorical=("c",)))
+
+
+class Silent:
+    """An architecture without `feature_kinds`."""
+
+    fit = prepare = predict_proba = save = load = feature_importance = print
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("xgboost", "'xgboost' is neither 'catboost' nor of the form 'package.module:Class'"),
+        ("xgboost", "'xgboost' is neither 'catboost', .*'torch_fusion' nor of the form 'package.module:Class'"),
         ("no_such_module:Model", "cannot be imported: No module named 'no_such_module'"),
         ("json:Model", "cannot be imported: module 'json' has no attribute 'Model'"),
         ("json:JSONEncoder", "is not a class with the methods fit, prepare"),
@@ -77,16 +123,42 @@ def test_catboosts_own_reason_is_passed_on(parameters, message):
         fit(**parameters)
 
 
-def test_scores_and_bytes_do_not_depend_on_the_number_of_threads(tmp_path):
-    saved, scores = [], []
-    for threads in (1, 2):
-        model, frame = fit(thread_count=threads)
-        model.save(tmp_path)
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    saved = []
+    for _ in range(2):
+        fit()[0].save(tmp_path)
         saved.append((tmp_path / "model.cbm").read_bytes())
-        scores.append(model.predict_proba(model.prepare(frame)))
 
     assert saved[0] == saved[1]
+
+
+def test_the_number_of_threads_is_a_parameter_since_the_trees_depend_on_it():
+    frame, labels = many_products()
+    features = FeatureSet(numeric=tuple(frame.columns))
+    scores = []
+    for parameters in ({}, {"thread_count": 1}, {"thread_count": 2}):
+        model = CatBoostArchitecture(features, {"iterations": 15, **parameters})
+        model.fit(frame, labels, sample_weight=np.ones(len(labels)), seed=1)
+        scores.append(model.predict_proba(model.prepare(frame)))
+
     assert (scores[0] == scores[1]).all()
+    assert (scores[0] != scores[2]).any()
+
+
+def many_products():
+    """As many rows as CatBoost divides among threads, with features that are as good as one another."""
+    values = np.random.default_rng(2).random((20_000, 20), dtype=np.float32)
+    labels = (values[:, 0] + np.random.default_rng(3).random(20_000) > 1).astype(np.int8)
+    return pd.DataFrame(values, columns=[f"feature_{number}" for number in range(20)]), labels
+
+
+def test_training_that_is_interrupted_ends_early_and_gives_no_model():
+    sign, started = Event(), time.monotonic()
+    sign.set()
+
+    with interruptible(sign), pytest.raises(KeyboardInterrupt):
+        fit(iterations=100_000)
+    assert time.monotonic() - started < 60
 
 
 def test_a_model_of_other_features_is_refused(tmp_path):

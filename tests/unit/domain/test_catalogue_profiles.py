@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from labelled_catalogue import profile_catalogue
 
 from packaging_assets.domain import catalogue_profiles
-from packaging_assets.domain.catalogue_profiles import profile_catalogue
 from packaging_assets.domain.features import FeatureSet
 
 FEATURES = FeatureSet(numeric=("weight_kg",), categorical=("brand",))

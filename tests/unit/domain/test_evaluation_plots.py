@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from packaging_assets.domain.average_precision import precision_recall_curve
-from packaging_assets.domain.evaluation_plots import plot_calibration, plot_precision_recall
+from packaging_assets.domain.evaluation_plots import plot_precision_recall
 
 RNG = np.random.default_rng(11)
 Y = (RNG.random(20_000) < 0.2).astype(int)
@@ -20,8 +20,7 @@ def draw(folder: Path) -> list[Path]:
     folder.mkdir()
     curves = {name: precision_recall_curve(Y, scores) for name, scores in SCORES.items()}
     plot_precision_recall(folder / "pr_curve.png", curves, baseline=0.2)
-    plot_calibration(folder / "calibration.png", SCORES, Y)
-    return [folder / "pr_curve.png", folder / "calibration.png"]
+    return [folder / "pr_curve.png"]
 
 
 def test_the_same_numbers_give_the_same_small_png_files(tmp_path: Path):

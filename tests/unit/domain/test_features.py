@@ -160,6 +160,19 @@ def test_keep_features_refuses_what_was_not_known_yet(tmp_path):
         keep_features({"extract": extract}, PARAMS, tmp_path)
 
 
+def test_rows_of_an_inventory_increase_by_time_and_then_by_product(tmp_path):
+    early, late = AS_OF - dt.timedelta(days=2), AS_OF - dt.timedelta(days=1)
+    params = PARAMS.model_copy(update={"order": ("updated_at", "product_id")})
+    first = extract_table(["b", "a"], updated_at=pa.array([early, late]))
+    (tmp_path / "kept").mkdir()
+    keep_features({"extract": write_parts(tmp_path / "good", first)}, params, tmp_path / "kept")
+    assert (tmp_path / "kept" / "part-00000.parquet").exists()
+
+    second = extract_table(["a"], updated_at=pa.array([late]))
+    with pytest.raises(FeatureError, match=r"part-00001.parquet: updated_at and product_id .*'a' comes after .*'a'"):
+        keep_features({"extract": write_parts(tmp_path / "bad", first, second)}, params, tmp_path)
+
+
 def test_as_of_has_no_time_zone():
     with pytest.raises(ValidationError, match="should not have timezone"):
         FeatureExtractParams(as_of=dt.datetime(2025, 1, 13, tzinfo=dt.UTC))
@@ -189,3 +202,19 @@ def test_read_features_names_a_column_that_is_not_there(tmp_path):
 
     with pytest.raises(FeatureError, match="lacks the column 'colour'"):
         read_features(folder, FeatureSet(numeric=("colour",)))
+
+
+@pytest.mark.parametrize("encode", [False, True], ids=["plain", "dictionary"])
+def test_texts_are_strings_as_they_stand_and_null_is_the_empty_text(encode):
+    titles = pa.chunked_array([["Blue mug", None], [""]], pa.string())
+    table = pa.table({"title": titles.dictionary_encode() if encode else titles})
+
+    frame = feature_frame(table, FeatureSet(text=("title",)))
+
+    assert frame["title"].tolist() == ["Blue mug", "", ""]
+    assert str(frame["title"].dtype) == "string[pyarrow]"
+
+
+def test_a_text_that_is_no_string_is_refused():
+    with pytest.raises(FeatureError, match="text feature 'title' is of type int64; expected strings"):
+        feature_frame(pa.table({"title": [1]}), FeatureSet(text=("title",)))

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled_catalogue import profile_catalogue
 
-from packaging_assets.domain.catalogue_profiles import profile_catalogue
+from packaging_assets.domain import inventory_checks
 from packaging_assets.domain.features import FeatureSet
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
 from packaging_assets.domain.inventory_checks import (
@@ -157,6 +158,23 @@ def test_parts_do_not_matter(model: Path, tmp_path: Path):
 
     for name in ("drift.json", "verdict.json"):
         assert (tmp_path / "out1" / name).read_bytes() == (tmp_path / "out2" / name).read_bytes()
+
+
+def test_of_many_products_row_groups_in_even_distances_are_looked_at(model: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(inventory_checks, "CHECKED_ROWS", 2500)
+    inventory = tmp_path / "inventory"
+    inventory.mkdir()
+    table = products(10_000, seed=9)
+    for number in range(2):  # 5 row groups each: every fourth of ten is the first, the fifth and the ninth
+        pq.write_table(table.slice(number * 5000, 5000), inventory / f"part-0000{number}.parquet", row_group_size=1000)
+
+    verdict = check(inventory, tmp_path / "out", box=model)
+
+    assert failed(verdict) == {}
+    sampled = pa.concat_tables([table.slice(first, 1000) for first in (0, 4000, 8000)])
+    monkeypatch.setattr(inventory_checks, "CHECKED_ROWS", 250_000)
+    check(write(tmp_path / "sampled", sampled), tmp_path / "out2", box=model)
+    assert (tmp_path / "out" / "drift.json").read_bytes() == (tmp_path / "out2" / "drift.json").read_bytes()
 
 
 OUTCOMES = st.builds(

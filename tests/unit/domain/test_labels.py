@@ -223,3 +223,12 @@ def test_a_null_count_is_refused(tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(LabelError, match="holds no Parquet file"):
         resolve_labels({"evidence": tmp_path}, LabelParams(), tmp_path)
+
+
+def test_feedback_may_weigh_more_or_less_than_tests(tmp_path):
+    rows = [evidence_row("p1", "box", tests_passed=1), evidence_row("p2", "box", shipments=50)]
+
+    labels = labels_of(tmp_path, rows, LabelParams(feedback_weight=0.25))
+
+    # Feedback: shipped for 1 of 2 products, in both of which category is the same; hence a propensity weight of 1.
+    assert labels.set_index("product_id")["weight"].to_dict() == {"p1": 1.0, "p2": 0.25}

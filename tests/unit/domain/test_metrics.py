@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
-from packaging_assets.domain.features import FeatureSet
+from packaging_assets.domain.features import FeatureError, FeatureSet
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, Verdict, judge
 from packaging_assets.domain.metrics import EvaluateParams, EvaluationError, evaluate
 from packaging_assets.domain.models import TrainParams, train
@@ -21,7 +21,7 @@ WEEK = dt.date(2025, 2, 10)
 FEATURES = FeatureSet(numeric=("weight_kg", "density_kg_per_l"), categorical=("brand",))
 SETTINGS = {"min_minority_rows": 50, "slice_categories": ("brand",), "slice_bands": ("weight_kg",)}
 POLICY = GatePolicy.model_validate(SETTINGS)
-OUTPUTS = ["calibration.png", "metrics.json", "pr_curve.png", "scores.parquet", "verdict.json"]
+OUTPUTS = ["calibration.svg", "metrics.json", "pr_curve.svg", "scores.parquet", "verdict.json"]
 
 
 def make_products(seed: int = 1) -> pa.Table:
@@ -82,6 +82,7 @@ def params_of(champion_version: int | None = None, **changes: Any) -> EvaluatePa
             "features": FEATURES,
             "policy": POLICY,
             "champion_version": champion_version,
+            "champion_model": champion_version and "box",
             **changes,
         }
     )
@@ -143,6 +144,7 @@ def test_a_model_against_itself_differs_by_nothing_and_is_approved(week: dict[st
     metrics, verdict = run(week | {"champion": week["candidate"]}, params_of(7), tmp_path / "out")
 
     assert metrics["champion"] == {
+        "model": "box",
         "version": 7,
         "pr_auc": metrics["pr_auc"],
         "roc_auc": metrics["roc_auc"],
@@ -354,6 +356,16 @@ def test_a_champion_and_its_version_come_together(week: dict[str, Path], tmp_pat
 def test_the_features_must_be_the_candidates(week: dict[str, Path], tmp_path: Path):
     with pytest.raises(EvaluationError, match="was trained on other features"):
         run(week, params_of(features=FeatureSet(numeric=("weight_kg",))), tmp_path / "out")
+
+
+def test_a_product_without_features_is_named(week: dict[str, Path], tmp_path: Path):
+    lost = pq.read_table(week["split"] / "validation.parquet")["product_id"][0]
+    parts = [pq.read_table(part) for part in sorted(week["features"].glob("*.parquet"))]
+    table = pa.concat_tables(parts)
+    pq.write_table(table.filter(pc.not_equal(table["product_id"], lost)), tmp_path / "part-00000.parquet")
+
+    with pytest.raises(FeatureError, match=rf"rows for \d+ products asked for, '{lost.as_py()}' among them"):
+        run({**week, "features": tmp_path}, params_of(), tmp_path / "out")
 
 
 def test_a_champion_trained_on_every_validation_row_leaves_nothing_to_judge_by(week: dict[str, Path], tmp_path: Path):

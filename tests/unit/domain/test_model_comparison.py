@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from packaging_assets.domain.model_comparison import (
     comparison_page,
     differences,
     differences_in_making,
+    names_apart,
     shared_scores,
     side_by_side,
+    subject_of,
 )
 from packaging_assets.domain.registry import ModelVersion, Status
 
@@ -34,7 +37,7 @@ def scores(seed: int, y: np.ndarray, noise: float) -> np.ndarray:
 def compared(
     folder: Path, number: int, week: str, *, ids: range, champion: int | None = None, minority: int = 1, model="mailer"
 ) -> ComparedVersion:
-    place = folder / str(number)
+    place = folder / f"{model} {number}"
     (place / "model").mkdir(parents=True)
     y = (np.arange(ROWS * 2) % 10 < 3).astype(np.int8)[list(ids)]
     table = {
@@ -165,8 +168,45 @@ def test_the_page_shows_the_difference_and_the_curves(tmp_path: Path):
 def test_versions_that_cannot_be_compared_are_refused(tmp_path: Path):
     first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS)).version
     other = compared(tmp_path, 3, "2025-01-06", ids=range(ROWS), model="bag").version
-    with pytest.raises(ComparisonError, match="mailer:1 and bag:3 are of different models"):
+    with pytest.raises(ComparisonError, match="mailer:1 decides on mailer and bag:3 on bag: name two versions"):
         check_comparable(first, other)
     with pytest.raises(ComparisonError, match="mailer:1 was named twice"):
         check_comparable(first, first)
     check_comparable(first, compared(tmp_path, 2, "2025-01-13", ids=range(ROWS)).version)
+
+
+def shadow(folder: Path, champion: str) -> ComparedVersion:
+    """Version 1 of a shadow model for mailers, held against version 1 of `champion`."""
+    other = compared(folder, 1, "2025-01-13", ids=range(ROWS), champion=1, model="mailer_text")
+    metrics = {**other.version.metrics, "champion": {"model": champion, "version": 1, "difference": 0.01}}
+    return replace(other, version=replace(other.version, package_type="mailer", stage="shadow", metrics=metrics))
+
+
+def test_a_shadow_and_the_champion_that_it_was_held_against_are_compared_on_its_rows(tmp_path: Path):
+    first, second = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS)), shadow(tmp_path, "mailer")
+    table = pq.read_table(second.metrics / "scores.parquet")
+
+    check_comparable(first.version, second.version)
+    shared = shared_scores(first, second)
+
+    assert shared is not None
+    np.testing.assert_array_equal(shared.first, table["champion_score"].to_numpy())
+    assert "in the evaluation of mailer_text 1, whose champion mailer 1 was" in shared.note
+    assert ("stage", "live", "shadow") in side_by_side(first.version, second.version)
+    page = comparison_page(first, second)
+    assert "mailer: mailer 1 and mailer_text 1" in page
+    assert "mailer_text 1 minus mailer 1" in page
+
+
+def test_a_champion_of_another_model_with_the_same_number_is_not_mistaken_for_it(tmp_path: Path):
+    first, second = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS)), shadow(tmp_path, "mailer_old")
+    shared = shared_scores(first, second)
+    assert shared is not None
+    assert "each version was scored in its own week" in shared.note
+
+
+def test_versions_of_one_model_are_told_apart_by_number(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS)).version
+    assert (subject_of(first, first), names_apart(first, first)) == ("mailer", ("version 1", "version 1"))
+    assert subject_of(first, shadow(tmp_path, "mailer").version) == "mailer"
+    assert not [row for row in side_by_side(first, first) if row[0] == "stage"]

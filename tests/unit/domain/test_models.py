@@ -80,7 +80,14 @@ def test_a_model_folder_says_what_was_trained_on_what(tmp_path):
         "package_type": "box",
         "architecture": "catboost",
         "parameters": {"iterations": 20, "learning_rate": 0.3, "rsm": 1, "l2_leaf_reg": 3},
-        "features": {"numeric": ["weight_kg", "length_cm"], "categorical": ["category"]},
+        "features": {
+            "numeric": ["weight_kg", "length_cm"],
+            "embedding": [],
+            "scores": [],
+            "categorical": ["category"],
+            "text": [],
+        },
+        "class_weights": None,
         "seed": 5,
         "rows": 225,
         "label_rate": pytest.approx(0.3, abs=0.05),
@@ -113,7 +120,8 @@ def test_a_loaded_model_scores_products_by_their_own_features(tmp_path):
     scores = model.score(model.prepare(feature_frame(table, model.features)))
 
     assert (model.package_type, model.features, model.minority_label) == ("box", FEATURES, 1)
-    assert model.preparation == ("catboost", FEATURES)
+    assert model.preparation == ("catboost", FEATURES, ())
+    assert (model.inventory_features, model.architectures) == (FEATURES, ("catboost",))
     assert scores.shape == (300,)
     light = np.array(table["weight_kg"]) < -1
     assert scores[light].mean() > 0.8

@@ -7,7 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from packaging_assets.domain.average_precision import average_precision, average_precision_error
+from packaging_assets.domain.average_precision import (
+    average_precision,
+    average_precision_error,
+    paired_average_precision_difference,
+)
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.outcomes import (
     DEFAULT_LIVE_POLICY,
@@ -29,12 +33,15 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def model(package_type: Any = "mailer", version: int = 3, **changes: Any) -> ServedModel:
     given = {"minority_label": 1, "pr_auc": 0.8, "pr_auc_standard_error": 0.01, "trained_until": TRAINED_UNTIL}
-    return ServedModel(package_type=package_type, version=version, **{**given, **changes})
+    named: dict[str, Any] = {"stage": "live", "model": package_type, **given, **changes}
+    return ServedModel(package_type=package_type, version=version, **named)
 
 
 def row(label: int, score: float, **changes: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "package_type": "mailer",
+        "stage": "live",
+        "model": changes.get("package_type", "mailer"),
         "model_version": 3,
         "as_of": SEEN_AT,
         "is_random_test": True,
@@ -49,6 +56,8 @@ def outcomes(*rows: dict[str, Any]) -> pa.Table:
         [
             ("product_id", pa.string()),
             ("package_type", pa.string()),
+            ("stage", pa.string()),
+            ("model", pa.string()),
             ("model_version", pa.int64()),
             ("score", pa.float64()),
             ("as_of", pa.timestamp("us")),
@@ -110,6 +119,8 @@ def test_only_what_the_model_could_not_have_seen_judges_it(tmp_path: Path) -> No
     area, error = average_precision(labels, scores), average_precision_error(labels, scores)
     assert mailer == {
         "package_type": "mailer",
+        "stage": "live",
+        "model": "mailer",
         "model_version": 3,
         "outcomes": 9,
         "left_out": {"does_not_fit": 2, "known_before": 1, "scored_in_hindsight": 1},
@@ -223,7 +234,15 @@ def test_of_several_failing_models_each_is_named_and_the_worst_gives_the_figures
     common = {"rows": 900, "minority_rows": 300, "validation_pr_auc": 0.9, "standard_error": 0.02}
     calibration = {"observed": 300, "expected": 300.0, "ratio": 1.0, "z": 0.0}
     metrics = [
-        {"package_type": name, "model_version": 1, "pr_auc": 0.9 + change, "difference": change, **common}
+        {
+            "package_type": name,
+            "stage": "live",
+            "model": name,
+            "model_version": 1,
+            "pr_auc": 0.9 + change,
+            "difference": change,
+            **common,
+        }
         | {"calibration": calibration}
         for name, change in (("bag", -0.2), ("box", -0.4), ("sioc", 0.0))
     ]
@@ -236,5 +255,68 @@ def test_of_several_failing_models_each_is_named_and_the_worst_gives_the_figures
 
 
 def test_outcomes_of_an_unknown_version_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutcomeError, match="week 2025-02-10: there are outcomes of mailer version 3"):
+    with pytest.raises(OutcomeError, match=r"week 2025-02-10: there are outcomes of mailer version 3 \(live\)"):
         measure(tmp_path, outcomes(row(1, 0.5)), model("mailer", 2))
+
+
+SHADOW: dict[str, Any] = {"stage": "shadow", "model": "mailer_text", "model_version": 1}
+
+
+def beside(output: Path) -> dict[str, Any]:
+    (shadow,) = [each for each in read_json(output / "live_metrics.json")["models"] if each["stage"] == "shadow"]
+    return shadow["beside_live"]
+
+
+def test_a_shadow_is_held_against_what_served_on_the_products_that_both_scored_at_one_time(tmp_path: Path) -> None:
+    later = SEEN_AT + dt.timedelta(days=1)
+    live = [row(1, 0.6), row(0, 0.7), row(1, 0.8, model_version=4), row(0, 0.1, as_of=later), row(1, 0.9)]
+    shadow = [row(1, 0.9, **SHADOW), row(0, 0.2, **SHADOW), row(1, 0.4, **SHADOW), row(0, 0.1, **SHADOW)]
+    hidden = [row(1, 0.1, has_earlier_evidence=True, **SHADOW), row(0, 0.9, package_type="box", model_version=2)]
+    table = outcomes(*live, *shadow, *hidden)
+    # Numbered alike, so that the first three are the same products; the fourth was scored at another time.
+    ids = [f"P{number}" for number in (0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0)]
+    table = table.set_column(0, "product_id", pa.array(ids))
+
+    output = measure(
+        tmp_path,
+        table,
+        model(),
+        model(version=4),
+        model(version=1, stage="shadow", model="mailer_text"),
+        model("box", 2),
+    )
+
+    found = read_json(output / "live_metrics.json")["models"]
+    assert [(each["model"], each["stage"], each["rows"]) for each in found] == [
+        ("mailer", "live", 4),
+        ("mailer", "live", 1),
+        ("mailer_text", "shadow", 4),
+        ("box", "live", 1),
+    ]
+    assert "beside_live" not in found[0]
+    labels = np.array([1, 0, 1])
+    mine, theirs = np.array([0.9, 0.2, 0.4]), np.array([0.6, 0.7, 0.8])
+    compared = paired_average_precision_difference(labels, theirs, mine)
+    assert beside(output) == {
+        "live_models": ["mailer 3", "mailer 4"],
+        "rows": 3,
+        "minority_rows": 2,
+        "pr_auc": average_precision(labels, mine),
+        "live_pr_auc": average_precision(labels, theirs),
+        "difference": compared.difference,
+        "standard_error": compared.standard_error,
+    }
+
+
+def test_a_shadow_that_shares_no_row_has_no_difference(tmp_path: Path) -> None:
+    output = measure(tmp_path, outcomes(row(1, 0.5, **SHADOW)), model(version=1, stage="shadow", model="mailer_text"))
+    nothing = dict.fromkeys(("pr_auc", "live_pr_auc", "difference", "standard_error"))
+    assert beside(output) == {"live_models": [], "rows": 0, "minority_rows": 0, **nothing}
+
+
+def test_the_checks_are_about_what_served(tmp_path: Path) -> None:
+    rows = drawn(3_000, quality=0.3).to_pylist()
+    table = outcomes(*({**each, **SHADOW} for each in rows))
+    output = measure(tmp_path, table, model(version=1, stage="shadow", model="mailer_text", pr_auc=0.95))
+    assert [(check.is_passed, check.rows) for check in read_live_checks(output)] == [(True, 0), (True, 0)]
+    assert model(version=1, stage="shadow", model="mailer_text").name == "mailer_text 1 (shadow)"

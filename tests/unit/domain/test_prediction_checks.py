@@ -17,7 +17,7 @@ from packaging_assets.domain.prediction_checks import (
 from packaging_assets.domain.score_profiles import describe_scores
 from packaging_assets.domain.verdicts import Verdict
 
-TYPES = ("mailer", "box")
+TYPES = {"mailer": "mailer", "box_text": "box"}
 
 
 def beta(rows: int, seed: int, a: float = 1.0, b: float = 2.0) -> np.ndarray:
@@ -35,13 +35,15 @@ def run(folder: Path, mailer: np.ndarray, box: np.ndarray, fits: np.ndarray | No
         (folder / name).mkdir()
     fits = np.ones(rows, dtype=bool) if fits is None else fits
     inventory = pa.table({"product_id": [f"p{row:05d}" for row in range(rows)], "fits_mailer": fits, "fits_box": fits})
-    predictions = pa.table({"package_type": list(TYPES) * rows, "score": np.column_stack([mailer, box]).ravel()})
+    predictions = pa.table({"model": ["mailer", "box_text"] * rows, "score": np.column_stack([mailer, box]).ravel()})
     for number, start in enumerate(range(0, max(rows, 1), 1500)):
         name = f"part-{number:05d}.parquet"
         pq.write_table(inventory.slice(start, 1500), folder / "inventory" / name)
         pq.write_table(predictions.slice(2 * start, 3000), folder / "predictions" / name)
     fields = {"policy": DEFAULT_POLICY, "score_profile": profile(), "pr_auc_standard_error": 0.01, **changes}
-    params = CheckPredictionsParams(models=tuple(ScoredModel(package_type=name, **fields) for name in TYPES))
+    params = CheckPredictionsParams(
+        models=tuple(ScoredModel(package_type=t, model=name, **fields) for name, t in TYPES.items())
+    )
     check_predictions(
         {"inventory": folder / "inventory", "predictions": folder / "predictions"}, params, folder / "out"
     )
@@ -58,7 +60,7 @@ def test_scores_like_those_of_validation_pass(tmp_path: Path):
     assert failed(verdict) == {}
     assert [outcome.name for outcome in verdict.checks] == [definition.name for definition in PREDICTION_CHECKS]
     figures = json.loads((tmp_path / "out" / "scores.json").read_text())
-    assert figures["mailer"]["scores"]["rows"] == figures["box"]["estimate"]["rows"] == 4000
+    assert figures["mailer"]["scores"]["rows"] == figures["box_text"]["estimate"]["rows"] == 4000
 
 
 @pytest.mark.parametrize("rows", [0, 1, 40, 300])
@@ -72,7 +74,7 @@ def test_one_models_changed_scores_are_an_error_that_names_it(tmp_path: Path):
     verdict = run(tmp_path, beta(4000, 11), beta(4000, 12, 2.0, 2.0))
 
     assert failed(verdict)["scores_are_distributed_as_before"] == "ERROR"
-    assert verdict.failures[0].startswith("scores_are_distributed_as_before: box: The champion's scores have a")
+    assert verdict.failures[0].startswith("scores_are_distributed_as_before: box_text: The champion's scores have a")
 
 
 def test_products_that_do_not_fit_do_not_count(tmp_path: Path):

@@ -73,7 +73,7 @@ def models(tmp_path_factory) -> dict[str, Path]:
 def params_for(*package_types: str, threshold=0.5) -> PredictParams:
     return PredictParams(
         models=tuple(
-            PredictModel(package_type=name, version=number, threshold=threshold, input_name=f"{name}_model")
+            PredictModel(package_type=name, model=name, version=number, threshold=threshold, input_name=f"{name}_model")
             for number, name in enumerate(package_types, start=1)
         ),
         as_of=AS_OF,
@@ -102,6 +102,7 @@ def test_every_product_has_one_prediction_per_model_in_a_fixed_order(tmp_path, m
     assert pq.read_metadata(tmp_path / "out" / "part-00000.parquet").num_rows == 120
     assert predictions["product_id"].tolist() == [f"p{i:05d}" for i in range(50) for _ in range(4)]
     assert predictions["package_type"].tolist() == ["mailer", "bag", "box", "sioc"] * 50
+    assert predictions["model"].tolist() == ["mailer", "bag", "box", "sioc"] * 50
     assert predictions["model_version"].tolist() == [3, 4, 2, 1] * 50
 
 
@@ -131,9 +132,15 @@ def test_suitable_means_a_score_from_the_threshold_on_and_a_fit(tmp_path, models
         "as_of": "2025-02-10T00:00:00",
         "inventory_rows": 50,
         "rows": 50,
-        "rows_per_type": {"box": 50},
-        "suitable_per_type": {"box": int(predictions["is_suitable"].sum())},
-        "models": {"box": 1},
+        "models": [
+            {
+                "package_type": "box",
+                "model": "box",
+                "version": 1,
+                "rows": 50,
+                "suitable": int(predictions["is_suitable"].sum()),
+            }
+        ],
     }
 
 
@@ -196,7 +203,8 @@ def test_an_inventory_without_products_gives_no_predictions(tmp_path, models):
     predictions = run_predict(models, inventory, tmp_path / "out", params_for("mailer", "sioc"))
 
     assert len(predictions) == 0
-    assert json.loads((tmp_path / "out" / "predictions.json").read_text())["rows_per_type"] == {"mailer": 0, "sioc": 0}
+    summary = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert [(model["model"], model["rows"]) for model in summary["models"]] == [("mailer", 0), ("sioc", 0)]
 
 
 def test_no_approved_model_is_an_error(tmp_path):
@@ -222,3 +230,34 @@ def test_lost_predictions_are_noticed():
 def test_two_models_of_one_type_are_refused():
     with pytest.raises(ValidationError, match="at most one model per package type can be applied, got box, box"):
         params_for("box", "box")
+
+
+def test_shadow_models_of_one_type_stand_side_by_side_and_by_themselves(tmp_path, models):
+    inventory = write_inventory(tmp_path / "inventory", catalogue(30))
+    shadows = {"box_b": ("box", "box", 2), "box_a": ("box", "bag", 5), "mail": ("mailer", "mailer", 1)}
+    params = PredictParams(
+        models=tuple(
+            PredictModel(
+                package_type=package_type, model=name, version=version, threshold=0.5, input_name=f"{folder}_model"
+            )
+            for name, (package_type, folder, version) in shadows.items()
+        ),
+        stage="shadow",
+        as_of=AS_OF,
+    )
+
+    predictions = run_predict(models, inventory, tmp_path / "out", params)
+
+    assert predictions["model"].tolist() == ["mail", "box_a", "box_b"] * 30
+    assert predictions["package_type"].tolist() == ["mailer", "box", "box"] * 30
+    assert predictions["model_version"].tolist() == [1, 5, 2] * 30
+    assert predictions["damage_probability"].tolist() == (1 - predictions["score"]).tolist()
+    box = load_model(models["box"])
+    frame = feature_frame(read_features(inventory, box.features), box.features)
+    assert predictions.query("model == 'box_b'")["score"].tolist() == box.score(box.prepare(frame)).tolist()
+
+
+def test_a_shadow_model_is_applied_once():
+    twice = params_for("box").models * 2
+    with pytest.raises(ValidationError, match="at most one model per name can be applied, got box, box"):
+        PredictParams(models=twice, stage="shadow", as_of=AS_OF)

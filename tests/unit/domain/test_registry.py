@@ -14,14 +14,19 @@ from packaging_assets.domain.registry import (
     RegistryError,
     Status,
     TransitionError,
+    check_may_serve,
     check_pin,
     check_retry,
     check_transition,
     check_week,
     choose_champion,
     choose_champion_before,
+    choose_shadow,
     is_person,
+    standing,
+    status_at_registration,
     status_of,
+    weeks_to_judge_again,
 )
 
 NOON = dt.datetime(2025, 1, 13, 12, tzinfo=dt.UTC)
@@ -191,3 +196,79 @@ def test_the_order_in_which_weeks_were_trained_does_not_matter(both, week):
     found, shuffled = both
     assert choose_champion(found, None) == choose_champion(shuffled, None)
     assert choose_champion_before(found, week) == choose_champion_before(shuffled, week)
+
+
+def judged(number: int, week: str, status: Status, against: tuple[str, int] | None, **fields) -> ModelVersion:
+    champion = against and {"model": against[0], "version": against[1]}
+    content = fields.pop("content_hash", f"c-{week}")
+    return replace(version(number, week, status), metrics={"champion": champion}, content_hash=content, **fields)
+
+
+def test_what_a_version_was_held_against_names_the_model():
+    own = replace(version(2), metrics={"champion": {"version": 1, "difference": 0.1}})
+    assert own.held_against == ("mailer", 1)
+    assert replace(version(2), metrics={"champion": {"model": None, "version": 1}}).held_against == ("mailer", 1)
+    assert judged(2, WEEKS[1], Status.APPROVED, ("other", 3)).held_against == ("other", 3)
+    assert version(1).held_against is None
+    assert judged(1, WEEKS[0], Status.APPROVED, None).held_against is None
+
+
+def test_a_model_without_a_champion_is_rightly_held_against_the_one_it_replaces():
+    first = judged(1, WEEKS[0], Status.PENDING, ("old", 7))
+    second = judged(2, WEEKS[1], Status.APPROVED, ("old", 8))
+    assert weeks_to_judge_again([first, second]) == []
+    assert standing([first, second]) == [second]
+    # Once the earlier week has an approved version of the model's own, the later one is to be judged against that.
+    approved = judged(3, WEEKS[0], Status.APPROVED, ("old", 7), actor="ada")
+    assert weeks_to_judge_again([first, second, approved]) == [WEEKS[1]]
+    again = judged(4, WEEKS[1], Status.REJECTED, ("mailer", 3))
+    assert weeks_to_judge_again([first, second, approved, again]) == []
+    assert choose_champion([first, second, approved, again], None) == approved
+
+
+def test_a_number_of_another_models_version_is_not_taken_for_ones_own():
+    first = judged(1, WEEKS[0], Status.APPROVED, None)
+    second = judged(2, WEEKS[1], Status.APPROVED, ("old", 1))
+    assert weeks_to_judge_again([first, second]) == [WEEKS[1]]
+
+
+def test_what_was_judged_as_shadow_asks_for_nothing_and_overrules_nothing():
+    live = judged(1, WEEKS[0], Status.APPROVED, None)
+    shadow = judged(2, WEEKS[0], Status.PENDING, None, stage="shadow")
+    later = judged(3, WEEKS[1], Status.PENDING, ("old", 7), stage="shadow")
+    assert weeks_to_judge_again([live, shadow, later]) == []
+    assert weeks_to_judge_again([shadow, later]) == []
+    assert standing([live, shadow, later]) == [live]
+    assert choose_champion([live, shadow, later], None) == live
+
+
+def test_the_newest_version_that_was_not_rejected_predicts_beside():
+    assert choose_shadow([]) is None
+    first, second = version(1, WEEKS[0], Status.PENDING), version(2, WEEKS[1], Status.REJECTED)
+    assert choose_shadow([first, second]) == first
+    third, fourth = version(3, WEEKS[1], Status.PENDING), version(4, WEEKS[0], Status.APPROVED)
+    assert choose_shadow([first, second, third, fourth]) == third
+    assert choose_shadow([second]) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "said"),
+    [
+        ("approve", Status.PENDING, "Every gate passed, but a shadow is never approved"),
+        ("pending", Status.PENDING, "The verdict is 'pending'."),
+        ("reject", Status.REJECTED, "The verdict is 'reject'."),
+    ],
+)
+def test_a_shadow_gets_the_status_of_its_verdict_save_approval(verdict, status, said):
+    given = replace(version(1), verdict=verdict, stage="shadow")
+    found, reason = status_at_registration(given, [])
+    assert found is status
+    assert reason.startswith(said)
+
+
+def test_only_what_was_judged_as_live_may_serve():
+    check_may_serve(version(1))
+    with pytest.raises(TransitionError, match="set `stage: live` in the YAML of mailer"):
+        check_may_serve(replace(version(1), stage="shadow"))
+    with pytest.raises(TransitionError, match="judged as a shadow"):
+        check_pin(replace(version(1), stage="shadow"), "ada", "scales")

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packaging_assets.domain.model_card_charts import WeekRate, bar_rows, label_rate_chart
-from packaging_assets.domain.svg_charts import Axis, Line, column_chart, line_chart, nice_axis, unit_axis
+from packaging_assets.domain.svg_charts import (
+    Axis,
+    Line,
+    column_chart,
+    line_chart,
+    nice_axis,
+    standalone_svg,
+    unit_axis,
+)
 
 
 def test_a_line_runs_from_corner_to_corner_of_its_frame():
@@ -18,6 +26,18 @@ def test_a_line_runs_from_corner_to_corner_of_its_frame():
     assert root.find("./g[@class='s0']/path").get("d") == "M58.0 246.0L428.0 10.0"
     assert len(root.findall("./g[@class='s0']/circle")) == 2
     assert [text.text for text in root.iter("text")][-1] == "y <1>"
+
+
+def test_a_chart_of_its_own_has_its_style_and_its_legend():
+    lines = [Line([(0, 0), (1, 1)], 0), Line([(0, 1), (1, 1)], 2)]
+    svg = standalone_svg(line_chart("A & B", unit_axis("x"), unit_axis("y"), lines), [(0, "new <1>"), (2, "reference")])
+    root = ET.fromstring(svg)  # noqa: S314 - our own text
+    namespace = "{http://www.w3.org/2000/svg}"
+    assert (root.tag, root.get("height")) == (f"{namespace}svg", "338")
+    assert ".s2{" in root.find(f"{namespace}style").text
+    assert root.find(f"{namespace}svg").get("aria-label") == "A & B"
+    assert [text.text for text in root.findall(f"{namespace}text")] == ["new <1>", "reference"]
+    assert [group.get("class") for group in root.findall(f"{namespace}g")] == ["s0", "s2"]
 
 
 def test_columns_stand_on_the_axis_beside_each_other():

@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
     return warehouse
 
 
-def predictions(folder: Path, scores: dict[str, float], version: int = 1) -> Path:
+def predictions(folder: Path, scores: dict[str, float], version: int = 1, model: str = "box_text") -> Path:
     folder.mkdir()
     table = pa.table(
         {
@@ -30,6 +31,7 @@ def predictions(folder: Path, scores: dict[str, float], version: int = 1) -> Pat
             "score": list(scores.values()),
             "damage_probability": [1 - score for score in scores.values()],
             "is_suitable": [score >= 0.5 for score in scores.values()],
+            "model": [model] * len(scores),
             "model_version": pa.array([version] * len(scores), pa.int64()),
         }
     )
@@ -74,6 +76,38 @@ def test_the_same_predictions_again_are_not_loaded(warehouse: DuckDBWarehouse, t
     again = load_predictions(warehouse, partition("1", 1), folder, loaded_at=LOADED_AT + dt.timedelta(days=1))
     assert again == PredictionLoad(load_id=1, rows=1, is_new=False)
     assert loads(warehouse) == [(1, "1", 1, LOADED_AT)]
+
+
+def shadow(model: str, content: str, rows: int) -> PredictionPartition:
+    return replace(partition(content, rows), shadow_model=model)
+
+
+def shadow_rows(warehouse: DuckDBWarehouse) -> list[tuple[Any, ...]]:
+    query = "select model, product_id, score, load_id from ml.shadow_predictions order by all"
+    return [tuple(row.values()) for row in warehouse.fetch(query, {})]
+
+
+def test_shadow_models_are_loaded_one_by_one_and_beside(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    live = predictions(tmp_path / "live", {"a": 0.9})
+    load_predictions(warehouse, partition("1", 1), live, loaded_at=LOADED_AT)
+    first = predictions(tmp_path / "first", {"a": 0.1})
+    second = predictions(tmp_path / "second", {"a": 0.2}, model="box_torch")
+    again = predictions(tmp_path / "again", {"a": 0.3})
+    done = [
+        load_predictions(warehouse, shadow(model, content, 1), folder, loaded_at=LOADED_AT)
+        for model, content, folder in (
+            ("box_text", "1", first),
+            ("box_torch", "1", second),
+            ("box_text", "1", first),
+            ("box_text", "2", again),
+        )
+    ]
+    assert [(load.load_id, load.is_new) for load in done] == [(1, True), (2, True), (1, False), (3, True)]
+    assert shadow_rows(warehouse) == [("box_text", "a", 0.3, 3), ("box_torch", "a", 0.2, 2)]
+    assert rows(warehouse) == [("daily", DAY, "a", 0.9, 1)]
+    assert loads(warehouse) == [(1, "1", 1, LOADED_AT)]
+    named = warehouse.fetch("select model, model_version from ml.predictions", {})
+    assert named == [{"model": "box_text", "model_version": 1}]
 
 
 def test_going_back_to_earlier_predictions_is_a_load(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:

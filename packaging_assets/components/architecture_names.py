@@ -1,0 +1,72 @@
+"""Whether an architecture that a model's YAML names can be there at all, found out without importing it.
+
+Importing a learner takes seconds, and definitions are loaded for every command: a module's source tells what it
+defines. Whether that is an architecture, and takes the model's parameters, is seen when the model is trained.
+"""
+
+import ast
+import importlib.util
+import symtable
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+
+from packaging_assets.domain.architectures import BUILT_IN
+
+SHOWN_CLASSES = 10
+
+
+def check_architecture_name(name: str) -> str:
+    """`name`, if it is that of a shipped architecture, or the import path of what a module that is there defines.
+
+    Of a module in a package, the package itself is imported: nothing else tells where its modules are.
+
+    Raises:
+        ValueError: it is neither, or the module is no Python; the message names what there is.
+    """
+    if name in BUILT_IN:
+        return name
+    module, _, class_name = name.partition(":")
+    if not module or not class_name.isidentifier():
+        raise ValueError(
+            f"there is no architecture {name!r}; use one of {', '.join(BUILT_IN)}, or the import path of a class, "
+            "'package.module:Class'"
+        )
+    found = _find(module)
+    if found is None:
+        raise ValueError(
+            f"architecture {name!r}: there is no module {module!r} where Python looks for modules; correct the path, "
+            "or install the package that it is in"
+        )
+    if isinstance(found.loader, SourceFileLoader) and found.origin:
+        _check_defines(Path(found.origin), class_name, name)
+    return name
+
+
+def _find(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # a package above it is not there, or it is no path of names
+        return None
+
+
+def _check_defines(file: Path, class_name: str, name: str) -> None:
+    try:
+        source = importlib.util.decode_source(file.read_bytes())
+        statements = ast.walk(ast.parse(source, file))
+        symbols = symtable.symtable(source, str(file), "exec").get_symbols()
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(f"architecture {name!r}: {file} is no Python: {error}; correct the file") from None
+    names = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    has_more = "__getattr__" in names or any(
+        isinstance(one, ast.ImportFrom) and one.names[0].name == "*" for one in statements
+    )
+    if class_name not in names and not has_more:
+        classes = [symbol.get_name() for symbol in symbols if symbol.is_namespace() and _is_class(symbol)]
+        raise ValueError(
+            f"architecture {name!r}: {file} defines no {class_name!r}; its classes are "
+            f"{', '.join(sorted(classes)[:SHOWN_CLASSES]) or 'none'}: correct the name"
+        )
+
+
+def _is_class(symbol: symtable.Symbol) -> bool:
+    return any(table.get_type() == "class" for table in symbol.get_namespaces())

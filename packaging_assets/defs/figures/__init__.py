@@ -1,0 +1,1 @@
+"""Figures about models and jobs, for a monitoring service."""

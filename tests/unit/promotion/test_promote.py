@@ -1,0 +1,197 @@
+"""Promotion between two environments: what arrives is what was approved, or nothing is registered."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packaging_assets.artifacts.fingerprint import FingerprintParts
+from packaging_assets.artifacts.local_store import LocalArtifactStore
+from packaging_assets.artifacts.store import Artifact, ArtifactError
+from packaging_assets.domain.registry import ModelVersion, Registration, Status, TransitionError
+from packaging_assets.domain.signatures import SignatureError, sign
+from packaging_assets.promotion import Environment, PromotionError, promote
+from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+
+WEEK = "2025-01-06"
+NOW = dt.datetime(2025, 2, 3, tzinfo=dt.UTC)
+
+
+def environment(root: Path, name: str, key: str = "") -> Environment:
+    registry = SqliteModelRegistry(root / name / "registry.db", clock=lambda: NOW)
+    return Environment(name, LocalArtifactStore(root / name / "artifacts"), registry, key)
+
+
+def write(store: LocalArtifactStore, asset: str, inputs: dict[str, str], **files: str) -> Artifact:
+    parts = FingerprintParts(step=f"steps:{asset}", modules={}, libraries={}, params={}, inputs=inputs)
+    with store.scratch() as scratch:
+        for name, content in files.items():
+            (scratch / name).write_text(content)
+        return store.commit(f"mailer/{asset}", WEEK, scratch, parts=parts, provenance={"run_id": "r1"})
+
+
+def train(source: Environment, verdict: Any = "approve", **metrics: Any) -> ModelVersion:
+    store: Any = source.store
+    model = write(store, "model", {}, weights="trees")
+    judged = write(store, "metrics", {"candidate": model.content_hash}, figures="{}")
+    write(store, "model_card", {"metrics": judged.content_hash}, card="<p>good</p>")
+    write(store, "model_card", {"metrics": "another"}, card="<p>another verdict's</p>")
+    return source.registry.register(
+        Registration(
+            model="mailer",
+            package_type="mailer",
+            training_week=WEEK,
+            fingerprint="f" * 64,
+            verdict=verdict,
+            artifact_uri=model.uri,
+            metrics_uri=judged.uri,
+            content_hash=model.content_hash,
+            code_version="1",
+            metrics={"pr_auc": 0.7, "champion": {"model": None, "version": 9}, **metrics},
+            reasons=("as good as before",),
+        )
+    )
+
+
+@pytest.fixture
+def test_home(tmp_path: Path) -> Environment:
+    return environment(tmp_path, "test")
+
+
+@pytest.fixture
+def live_home(tmp_path: Path) -> Environment:
+    return environment(tmp_path, "live")
+
+
+def test_files_card_and_lineage_arrive_and_the_version_waits_for_a_person(
+    test_home: Environment, live_home: Environment, tmp_path: Path
+):
+    version = train(test_home)
+
+    done = promote(test_home, live_home, version, actor="ana", reason="four good weeks")
+
+    assert done.version.status is Status.PENDING
+    assert live_home.registry.champion("mailer") is None
+    assert sorted(done.artifacts) == ["metrics", "model", "model_card"]
+    copied = {name: live_home.store.get(uri) for name, uri in done.artifacts.items()}
+    assert (live_home.store.local_path(copied["model"], tmp_path) / "weights").read_text() == "trees"
+    assert (live_home.store.local_path(copied["model_card"], tmp_path) / "card").read_text() == "<p>good</p>"
+    assert copied["model"].content_hash == version.content_hash
+    assert copied["model"].provenance["promoted_from"] == {"environment": "test", "model": "mailer", "version": 1}
+    assert done.version.metrics["promoted"] == {
+        "environment": "test",
+        "version": 1,
+        "verdict": "approve",
+        "approved_by": "gates",
+        "hashes": {name: artifact.content_hash for name, artifact in copied.items()},
+        "signature": sign({name: artifact.content_hash for name, artifact in copied.items()}),
+    }
+    assert done.version.metrics["champion"] == {"model": "test:mailer", "version": 9}
+    assert done.version.reasons == (
+        "Promoted from test, where version 1 was approved by gates.",
+        "as good as before",
+    )
+
+
+def test_by_policy_it_is_approved_in_the_name_of_the_person_who_promotes(
+    test_home: Environment, live_home: Environment
+):
+    done = promote(test_home, live_home, train(test_home), actor="ana", reason="four good weeks", approve=True)
+
+    champion = live_home.registry.champion("mailer")
+    assert champion is not None
+    assert champion.version == done.version.version
+    assert champion.actor == "ana"
+    last = live_home.registry.history("mailer")[-1]
+    assert (last.actor, last.reason, last.from_status) == ("ana", "four good weeks", Status.PENDING)
+
+
+def test_promoting_again_changes_nothing_and_a_cut_off_promotion_is_completed(
+    test_home: Environment, live_home: Environment
+):
+    version = train(test_home)
+    first = promote(test_home, live_home, version, actor="ana", reason="good")
+
+    second = promote(test_home, live_home, version, actor="ana", reason="good", approve=True)
+    third = promote(test_home, live_home, version, actor="ana", reason="good", approve=True)
+
+    assert (first.version.version, second.version.version, third.version.version) == (1, 1, 1)
+    assert second.version.status is third.version.status is Status.APPROVED
+    assert len(live_home.registry.versions("mailer")) == 1
+    assert len(live_home.registry.history("mailer")) == 2
+
+
+@pytest.mark.parametrize("verdict", ["pending", "reject"])
+def test_only_an_approved_version_leaves(test_home: Environment, live_home: Environment, verdict: str):
+    with pytest.raises(PromotionError, match=r"version 1 of mailer in test is \w+: only an Approved version"):
+        promote(test_home, live_home, train(test_home, verdict), actor="ana", reason="good")
+
+    assert live_home.registry.models() == []
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason", "error"),
+    [("", "good", TransitionError), ("ana", " ", TransitionError), ("schedule", "good", PromotionError)],
+)
+def test_a_person_promotes_by_name_and_with_a_reason(
+    test_home: Environment, live_home: Environment, actor: str, reason: str, error: type[Exception]
+):
+    with pytest.raises(error):
+        promote(test_home, live_home, train(test_home), actor=actor, reason=reason)
+
+    assert live_home.registry.models() == []
+
+
+def test_an_environment_does_not_promote_to_itself(test_home: Environment):
+    with pytest.raises(PromotionError, match="an environment of the same name"):
+        promote(test_home, test_home, train(test_home), actor="ana", reason="good")
+
+
+def test_a_damaged_file_stops_the_promotion_before_anything_is_registered(
+    test_home: Environment, live_home: Environment, tmp_path: Path
+):
+    version = train(test_home)
+    weights = tmp_path / "test" / "artifacts" / version.artifact_uri / "weights"
+    weights.chmod(0o644)
+    weights.write_text("TREES")
+
+    with pytest.raises(ArtifactError, match="other content than when it was committed"):
+        promote(test_home, live_home, version, actor="ana", reason="good")
+
+    assert live_home.registry.models() == []
+
+
+def test_environments_with_different_keys_do_not_trust_one_another(tmp_path: Path):
+    ours, theirs = environment(tmp_path, "test", "one"), environment(tmp_path, "live", "other")
+
+    with pytest.raises(SignatureError, match="different keys"):
+        promote(ours, theirs, train(ours), actor="ana", reason="good")
+
+    assert theirs.registry.models() == []
+    same = environment(tmp_path, "live", "one")
+    done = promote(ours, same, ours.registry.get("mailer", 1), actor="ana", reason="good")
+    assert done.signature.startswith("hmac-sha256:")
+
+
+def test_a_card_that_is_gone_does_not_keep_the_model(test_home: Environment, live_home: Environment, tmp_path: Path):
+    import shutil
+
+    version = train(test_home)
+    shutil.rmtree(tmp_path / "test" / "artifacts" / "mailer" / "model_card")
+
+    done = promote(test_home, live_home, version, actor="ana", reason="good")
+
+    assert sorted(done.artifacts) == ["metrics", "model"]
+
+
+def test_a_model_that_was_computed_again_without_the_cache_is_promoted_as_it_was_committed(
+    test_home: Environment, live_home: Environment
+):
+    version = train(test_home)
+    model = test_home.store.get(version.artifact_uri)
+    test_home.store.confirm(model, provenance={"run_id": "r2"})
+
+    done = promote(test_home, live_home, version, actor="ana", reason="good")
+
+    assert live_home.store.get(done.artifacts["model"]).files == model.files

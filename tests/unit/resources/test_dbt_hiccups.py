@@ -1,0 +1,70 @@
+"""Which failures of dbt are tried again, and how often."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from packaging_assets.resources import dbt_builder
+from packaging_assets.resources.dbt_builder import DbtBuilder
+from packaging_assets.resources.dbt_hiccups import PAUSES_SECONDS, will_pass
+from packaging_assets.settings import load_settings
+
+CONFLICT = "Database Error in model product_features (models/features/product_features.sql)\n  1023"
+LOST = "Runtime Error in model product_features\n  TLS/SSL connection has been closed (EOF) (_ssl.c:2427)"
+WRONG = 'Database Error in model product_features\n  column "titel" does not exist'
+IN_PASSING = "Database Error in model product_features\n  value 1023 out of range"
+
+
+def ended(*nodes, exception=None):
+    results = [SimpleNamespace(status=status, message=message, node=NODE) for status, message in nodes]
+    return SimpleNamespace(
+        success=not exception and all(status == "success" for status, _ in nodes),
+        exception=exception,
+        result=None if exception else SimpleNamespace(results=results),
+    )
+
+
+NODE = SimpleNamespace(unique_id="model.packaging.product_features")
+GOOD = ended(("success", "INSERT 0 1"))
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (ended(("error", CONFLICT)), True),
+        (ended(("error", LOST)), True),
+        (ended(("success", ""), ("error", LOST), ("error", CONFLICT)), True),
+        (ended(("error", CONFLICT), ("error", WRONG)), False),
+        (ended(("error", CONFLICT), ("fail", "Got 3 results, configured to fail if != 0")), False),
+        (ended(("error", WRONG)), False),
+        (ended(("error", IN_PASSING)), False),
+        (ended(("error", None)), False),
+        (ended(exception=ConnectionResetError("Connection reset by peer")), True),
+        (ended(exception=ValueError("no such selector")), False),
+    ],
+)
+def test_what_passes_is_told_from_what_is_wrong(result, expected):
+    assert will_pass(result) is expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "naps"),
+    [
+        ([GOOD], []),
+        ([ended(("error", CONFLICT)), ended(("error", LOST)), GOOD], list(PAUSES_SECONDS[:2])),
+        ([ended(("error", WRONG))], []),
+        ([ended(("error", CONFLICT))] * (len(PAUSES_SECONDS) + 1), list(PAUSES_SECONDS)),
+    ],
+)
+def test_only_what_passes_is_tried_again_and_the_last_try_counts(monkeypatch, tmp_path, answers, naps):
+    left, slept = list(enumerate(answers)), []
+
+    def invoke(settings, command, *, manifest, on_event):
+        number, answer = left.pop(0)
+        on_event(number)
+        return answer
+
+    monkeypatch.setattr(dbt_builder, "invoke", invoke)
+    monkeypatch.setattr(dbt_builder, "parse", lambda _settings: "manifest")
+    result, events = DbtBuilder(load_settings(tmp_path), sleep=slept.append)._run(["build"])
+    assert (result, events, left, slept) == (answers[-1], [len(answers) - 1], [], naps)
