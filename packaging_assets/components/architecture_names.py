@@ -1,16 +1,18 @@
 """Whether an architecture that a model's YAML names can be there at all, found out without importing it.
 
 Importing a learner takes seconds, and definitions are loaded for every command: a module's source tells what it
-defines. Whether that is an architecture, and takes the model's parameters, is seen when the model is trained.
+defines, and of a plain class which methods it has. What a class inherits, and whether it takes the model's parameters,
+is seen when the model is trained.
 """
 
 import ast
 import importlib.util
 import symtable
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
-from packaging_assets.domain.architectures import BUILT_IN
+from packaging_assets.domain.architectures import BUILT_IN, METHODS, NEEDED_EXTRAS
 
 SHOWN_CLASSES = 10
 
@@ -21,9 +23,11 @@ def check_architecture_name(name: str) -> str:
     Of a module in a package, the package itself is imported: nothing else tells where its modules are.
 
     Raises:
-        ValueError: it is neither, or the module is no Python; the message names what there is.
+        ValueError: it is neither, or the module is no Python, or its class lacks methods, or what a shipped
+            architecture needs is not installed; the message names what there is.
     """
     if name in BUILT_IN:
+        _check_is_installed(name)
         return name
     module, _, class_name = name.partition(":")
     if not module or not class_name.isidentifier():
@@ -42,6 +46,15 @@ def check_architecture_name(name: str) -> str:
     return name
 
 
+def _check_is_installed(name: str) -> None:
+    extra = NEEDED_EXTRAS.get(name)
+    if extra and (missing := [module for module in extra.modules if _find(module) is None]):
+        raise ValueError(
+            f"architecture {name!r} needs {', '.join(missing)}, which is not installed; install the extra: "
+            f"{extra.installing}"
+        )
+
+
 def _find(module: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(module)
@@ -52,7 +65,7 @@ def _find(module: str) -> ModuleSpec | None:
 def _check_defines(file: Path, class_name: str, name: str) -> None:
     try:
         source = importlib.util.decode_source(file.read_bytes())
-        statements = ast.walk(ast.parse(source, file))
+        statements = [*ast.walk(ast.parse(source, file))]
         symbols = symtable.symtable(source, str(file), "exec").get_symbols()
     except (SyntaxError, UnicodeDecodeError) as error:
         raise ValueError(f"architecture {name!r}: {file} is no Python: {error}; correct the file") from None
@@ -66,6 +79,25 @@ def _check_defines(file: Path, class_name: str, name: str) -> None:
             f"architecture {name!r}: {file} defines no {class_name!r}; its classes are "
             f"{', '.join(sorted(classes)[:SHOWN_CLASSES]) or 'none'}: correct the name"
         )
+    if lacking := _lacking_methods(symbols, statements, class_name):
+        raise ValueError(
+            f"architecture {name!r}: the class in {file} lacks {', '.join(lacking)}; an architecture has the methods "
+            f"{', '.join(METHODS)} (docs/architectures.md)"
+        )
+
+
+def _lacking_methods(symbols: Iterable[symtable.Symbol], statements: Iterable[ast.AST], class_name: str) -> list[str]:
+    """What an architecture has and the class does not: [] where it may get methods from elsewhere."""
+    symbol = next((symbol for symbol in symbols if symbol.get_name() == class_name), None)
+    plain = [
+        one
+        for one in statements
+        if isinstance(one, ast.ClassDef) and one.name == class_name
+        if not one.bases and not one.keywords and not one.decorator_list
+    ]
+    if symbol is None or symbol.is_imported() or len(plain) != 1 or len(symbol.get_namespaces()) != 1:
+        return []
+    return [method for method in METHODS if method not in symbol.get_namespace().get_identifiers()]
 
 
 def _is_class(symbol: symtable.Symbol) -> bool:

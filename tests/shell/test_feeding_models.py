@@ -130,7 +130,7 @@ def test_what_cannot_be_is_refused_when_the_yaml_loads(
 
 
 def test_an_architecture_of_ones_own_is_found_without_being_imported(shop: Path, settings: Settings) -> None:
-    (shop / "my_nets.py").write_text("raise RuntimeError('imported')\nclass Net: ...\n")
+    (shop / "my_nets.py").write_text("raise RuntimeError('imported')\nclass Net(Base): ...\n")
 
     definitions = load(write_shop(shop, box=["architecture: my_nets:Net"]), settings)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast, runtime_checkable
 
@@ -30,6 +31,22 @@ BUILT_IN = {
     "torch_fusion": "packaging_assets.domain.architectures.torch_fusion:TorchFusionArchitecture",
 }
 """Short names for the architectures that come with the platform."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What an architecture needs that is not installed with the platform."""
+
+    modules: tuple[str, ...]
+    installing: str
+
+
+NEEDED_EXTRAS = {
+    "torch_fusion": Extra(
+        ("torch", "safetensors"), "`uv sync --extra torch`, or `pip install 'packaging-assets[torch]'`"
+    )
+}
+"""By the short name of the architecture."""
 
 DEFAULT_KINDS: frozenset[FeatureKind] = frozenset({"numeric", "embedding", "scores", "categorical"})
 """What an architecture takes that does not say: numbers and categories."""

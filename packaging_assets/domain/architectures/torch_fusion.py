@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from packaging_assets.domain.architectures import DEFAULT_KINDS, ArchitectureError
+from packaging_assets.domain.architectures import DEFAULT_KINDS, NEEDED_EXTRAS, ArchitectureError
 from packaging_assets.domain.architectures.bag_of_words import PreparedTexts
 from packaging_assets.domain.architectures.columns import check_columns, read_description, write_description
 from packaging_assets.domain.architectures.estimator_importance import importance_by_shifting
@@ -169,9 +169,9 @@ def _import_torch() -> tuple[Any, Any]:
         import safetensors.torch
         import torch
     except ImportError as error:
+        installing = NEEDED_EXTRAS["torch_fusion"].installing
         raise ArchitectureError(
-            f"architecture 'torch_fusion' needs PyTorch ({error}); install it: uv sync --extra torch, or "
-            "pip install 'packaging-assets[torch]'"
+            f"architecture 'torch_fusion' needs PyTorch ({error}); install it: {installing}"
         ) from error
     return torch, safetensors.torch
 

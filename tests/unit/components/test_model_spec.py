@@ -2,6 +2,7 @@
 
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
+from packaging_assets.domain.architectures import METHODS
 from packaging_assets.domain.features import FeatureSet
+
+ALL_METHODS = " = ".join(METHODS)
+REMEDY = f"; an architecture has the methods {', '.join(METHODS)} (docs/architectures.md)"
+ALL_BUT_FIT = ", ".join(method for method in METHODS if method != "fit")
 
 
 def spec(**fields: Any) -> ModelSpec:
@@ -70,7 +76,7 @@ def test_a_class_of_ones_own_is_looked_for_and_not_imported(tmp_path: Path, monk
     package = tmp_path / "team_of_mine"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "nets.py").write_text("raise RuntimeError('imported')\nclass Net: ...\n")
+    (package / "nets.py").write_text("raise RuntimeError('imported')\nclass Net(Base): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
 
     assert spec(architecture="team_of_mine.nets:Net").architecture == "team_of_mine.nets:Net"
@@ -88,7 +94,10 @@ def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "source",
     [
-        "class Net: ...\n",
+        "class Net(Base): ...\n",
+        "@with_methods\nclass Net: ...\n",
+        f"class Net:\n    {ALL_METHODS} = lambda *_: None\n",
+        f"class Net:\n    def fit(self): ...\n    from somewhere import {ALL_BUT_FIT}\n",
         "from somewhere import Net\n",
         "from somewhere import Other as Net\n",
         "Net = make(3)\n",
@@ -108,6 +117,10 @@ def test_a_class_may_come_into_its_module_in_any_way(nets: Path, source: str) ->
     [
         ("class Nett: ...\nclass Other: ...\n", "defines no 'Net'; its classes are Nett, Other: correct the name"),
         ("def f():\n    class Net: ...\n\nprint(Net)\n", "defines no 'Net'; its classes are none: correct the name"),
+        (
+            "class Net:\n    def fit(self): ...\n    def load(self): ...\n    def predict(self): ...\n",
+            f"lacks prepare, predict_proba, save, feature_importance{REMEDY}",
+        ),
         ("x = 1\nclass Net\n", ".py, line 2); correct the file"),
         ("\udcff", "is no Python: invalid or missing encoding declaration; correct the file"),
     ],
@@ -120,8 +133,23 @@ def test_a_class_that_its_module_does_not_define_is_refused(nets: Path, source: 
 
     (problem,) = caught.value.errors()
     assert problem["loc"] == ("architecture",)
-    assert f"architecture '{nets.stem}:Net': {nets}" in problem["msg"]
+    assert f"architecture '{nets.stem}:Net': " in problem["msg"]
+    assert str(nets) in problem["msg"]
     assert problem["msg"].endswith(message)
+
+
+@pytest.mark.parametrize(("present", "missing"), [((), "torch, safetensors"), (("torch",), "safetensors")])
+def test_an_architecture_whose_extra_is_not_installed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, present: Sequence[str], missing: str
+) -> None:
+    for module in present:
+        (tmp_path / f"{module}.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *(each for each in sys.path if "site-packages" not in each)])
+    for module in ("torch", "safetensors"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    with pytest.raises(ValidationError, match=rf"'torch_fusion' needs {missing}, which .*`uv sync --extra torch`, or"):
+        spec(architecture="torch_fusion")
 
 
 def test_of_a_module_that_is_no_python_file_its_being_there_is_enough() -> None:

@@ -1,6 +1,7 @@
 """What a model's YAML can say: features, labels, class weights, machines; and what a run may set otherwise."""
 
 import datetime as dt
+import sys
 
 import numpy as np
 import pytest
@@ -73,7 +74,11 @@ def test_every_column_that_dbt_has_is_a_feature_or_a_key_a_time_or_a_fit():
         ("stacked", "none"),
     ],
 )
-def test_features_that_are_not_named_follow_from_the_architecture(architecture, expected):
+def test_features_that_are_not_named_follow_from_the_architecture(tmp_path, monkeypatch, architecture, expected):
+    for extra in ("torch", "safetensors"):  # which need not be installed
+        (tmp_path / f"{extra}.py").touch()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+
     found = spec(name="m", architecture=architecture, feeds_from=("box",)).features
 
     assert found.columns == project_features().resolve(expected).columns

@@ -14,7 +14,7 @@ QUICK = {"epochs": 1}
 def test_without_pytorch_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
 
-    with pytest.raises(ArchitectureError, match=r"uv sync --extra torch, or pip install 'packaging-assets\[torch\]'"):
+    with pytest.raises(ArchitectureError, match=r"`uv sync --extra torch`, or `pip install 'packaging-a.*\[torch\]'`"):
         TorchFusionArchitecture(ALL_FEATURES, {})
 
 
