@@ -24,7 +24,6 @@ from typing import Any
 
 from packaging_assets.artifacts.s3_objects import S3Objects
 from packaging_assets.domain.registry import (
-    Action,
     ModelVersion,
     Pin,
     Registration,
@@ -32,12 +31,11 @@ from packaging_assets.domain.registry import (
     Status,
     Transition,
     UnknownVersionError,
-    check_decision,
-    check_person,
     choose_champion_before,
 )
-from packaging_assets.domain.registry_record import Decision, ModelRecord, unknown_model
+from packaging_assets.domain.registry_record import ModelRecord, unknown_model
 from packaging_assets.resources.outside_decisions import OutsideDecision
+from packaging_assets.resources.recorded_decisions import RecordedDecisions
 from packaging_assets.resources.sagemaker_registry_authors import PEOPLE_ROLES
 from packaging_assets.resources.sagemaker_registry_calls import Calls, RefusedCallError
 from packaging_assets.resources.sagemaker_registry_ledger import Ledger, Ledgers
@@ -45,7 +43,7 @@ from packaging_assets.resources.sagemaker_registry_packages import NOT_FOUND, Pa
 from packaging_assets.resources.sagemaker_registry_settling import Settling
 
 
-class SageMakerModelRegistry:
+class SageMakerModelRegistry(RecordedDecisions):
     """The registry in the groups whose names begin with `groups`.
 
     Args:
@@ -74,7 +72,7 @@ class SageMakerModelRegistry:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         calls = Calls(sleep)
-        self._clock = clock
+        super().__init__(clock)
         self._place = objects.uri("")
         self._ledgers = Ledgers(objects, calls)
         self._packages = Packages(
@@ -127,51 +125,6 @@ class SageMakerModelRegistry:
     def champion_before(self, model: str, week: str) -> ModelVersion | None:
         """The approved version of the latest week strictly before `week`."""
         return choose_champion_before(self._record(model).marked, week)
-
-    def approve(
-        self, model: str, version: int, *, actor: str, reason: str, expected_status: Status | None = None
-    ) -> ModelVersion:
-        """Approve a version; one that is approved already comes back unchanged."""
-        return self._change_status(model, version, Status.APPROVED, actor, reason, expected_status)
-
-    def reject(
-        self, model: str, version: int, *, actor: str, reason: str, expected_status: Status | None = None
-    ) -> ModelVersion:
-        """Reject a version; one that is rejected already comes back unchanged."""
-        return self._change_status(model, version, Status.REJECTED, actor, reason, expected_status)
-
-    def pin(
-        self, model: str, version: int, *, actor: str, reason: str, expected_decisions: int | None = None
-    ) -> ModelVersion:
-        """Make an approved version the champion until it is unpinned."""
-        after = self._decide(
-            model, lambda record: record.with_pin(version, self._decision(actor, reason), expected_decisions)
-        )
-        return after.get(version)
-
-    def unpin(
-        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
-    ) -> ModelVersion | None:
-        """Let the weeks decide again, and return the champion."""
-        check_decision(actor, reason)
-        after = self._decide(
-            model, lambda record: record.without_pin(self._decision(actor, reason), expected_decisions)
-        )
-        return after.champion
-
-    def roll_back(self, model: str, version: int, *, actor: str, reason: str) -> ModelVersion | None:
-        """If `version` is the champion, pin the approved version that served before it; return the champion."""
-        check_person(Action.ROLL_BACK, actor, reason)
-        return self._decide(model, lambda record: record.rolled_back(version, self._decision(actor, reason))).champion
-
-    def undo(
-        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
-    ) -> ModelVersion | None:
-        """Restore what the last decision about a model changed, and return the champion."""
-        check_person(Action.UNDO, actor, reason)
-        return self._decide(
-            model, lambda record: record.undone(self._decision(actor, reason), expected_decisions)
-        ).champion
 
     def pinned(self, model: str) -> Pin | None:
         """The pin in force, if any."""
@@ -238,9 +191,6 @@ class SageMakerModelRegistry:
             raise unknown_model(model, known)
         return ledger
 
-    def _decision(self, actor: str, reason: str) -> Decision:
-        return Decision(actor, reason, self._clock())
-
     def _change_status(
         self, model: str, version: int, status: Status, actor: str, reason: str, expected: Status | None
     ) -> ModelVersion:
@@ -251,10 +201,7 @@ class SageMakerModelRegistry:
         except RefusedCallError as error:
             if error.code != NOT_FOUND:  # a version whose package was deleted can still be decided about
                 raise
-        after = self._decide(
-            model, lambda record: record.with_status(version, status, self._decision(actor, reason), expected)
-        )
-        return after.get(version)
+        return super()._change_status(model, version, status, actor, reason, expected)
 
     def _decide(self, model: str, change: Callable[[ModelRecord], ModelRecord]) -> ModelRecord:
         """Decide, then show what was decided."""

@@ -16,7 +16,6 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from packaging_assets.domain.registry import (
-    Action,
     ModelVersion,
     Pin,
     Registration,
@@ -24,11 +23,10 @@ from packaging_assets.domain.registry import (
     Status,
     Transition,
     UnknownVersionError,
-    check_decision,
-    check_person,
     choose_champion_before,
 )
-from packaging_assets.domain.registry_record import Decision, ModelRecord, unknown_model
+from packaging_assets.domain.registry_record import ModelRecord, unknown_model
+from packaging_assets.resources.recorded_decisions import RecordedDecisions
 from packaging_assets.resources.sqlite_registry_tables import (
     LAYOUT,
     OLD_LAYOUTS,
@@ -52,12 +50,12 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-class SqliteModelRegistry:
+class SqliteModelRegistry(RecordedDecisions):
     """The registry in the file `path`, which is created with the first write; `clock` gives aware times."""
 
     def __init__(self, path: Path, *, clock: Callable[[], dt.datetime] = utc_now) -> None:
+        super().__init__(clock)
         self._path = path
-        self._clock = clock
         self._is_up_to_date = False
         engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=sa.NullPool)
         event.listen(engine, "connect", _configure)
@@ -104,58 +102,6 @@ class SqliteModelRegistry:
         """The approved version of the latest week strictly before `week`."""
         return choose_champion_before(self.versions(model), week)
 
-    def approve(
-        self, model: str, version: int, *, actor: str, reason: str, expected_status: Status | None = None
-    ) -> ModelVersion:
-        """Approve a version; one that is approved already comes back unchanged."""
-        after = self._decide(
-            model,
-            lambda record: record.with_status(version, Status.APPROVED, self._decision(actor, reason), expected_status),
-        )
-        return after.get(version)
-
-    def reject(
-        self, model: str, version: int, *, actor: str, reason: str, expected_status: Status | None = None
-    ) -> ModelVersion:
-        """Reject a version; one that is rejected already comes back unchanged."""
-        after = self._decide(
-            model,
-            lambda record: record.with_status(version, Status.REJECTED, self._decision(actor, reason), expected_status),
-        )
-        return after.get(version)
-
-    def pin(
-        self, model: str, version: int, *, actor: str, reason: str, expected_decisions: int | None = None
-    ) -> ModelVersion:
-        """Make an approved version the champion until it is unpinned."""
-        after = self._decide(
-            model, lambda record: record.with_pin(version, self._decision(actor, reason), expected_decisions)
-        )
-        return after.get(version)
-
-    def unpin(
-        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
-    ) -> ModelVersion | None:
-        """Let the weeks decide again, and return the champion."""
-        check_decision(actor, reason)
-        after = self._decide(
-            model, lambda record: record.without_pin(self._decision(actor, reason), expected_decisions)
-        )
-        return after.champion
-
-    def roll_back(self, model: str, version: int, *, actor: str, reason: str) -> ModelVersion | None:
-        """If `version` is the champion, pin the approved version that served before it; return the champion."""
-        check_person(Action.ROLL_BACK, actor, reason)
-        return self._decide(model, lambda record: record.rolled_back(version, self._decision(actor, reason))).champion
-
-    def undo(
-        self, model: str, *, actor: str, reason: str, expected_decisions: int | None = None
-    ) -> ModelVersion | None:
-        """Restore what the last decision about a model changed, and return the champion."""
-        check_person(Action.UNDO, actor, reason)
-        after = self._decide(model, lambda record: record.undone(self._decision(actor, reason), expected_decisions))
-        return after.champion
-
     def pinned(self, model: str) -> Pin | None:
         """The pin in force, if any."""
         with self._reading() as connection:
@@ -172,9 +118,6 @@ class SqliteModelRegistry:
             after = change(before)
             _save(connection, before, after)
             return after
-
-    def _decision(self, actor: str, reason: str) -> Decision:
-        return Decision(actor, reason, self._clock())
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[sa.Connection | None]:
