@@ -6,7 +6,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
 
-.PHONY: help demo demo-aws test test-aws bench bench-peers bench-peers-install ui check format install install-dev clean
+.PHONY: help demo demo-aws test bench bench-peers bench-peers-install ui check format install install-dev clean
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -39,12 +39,9 @@ demo-aws: install-dev   ## the same job through the clients of AWS, with stand-i
 ui: install      ## open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/packaging ui $(ARGS)
 
-test: install-dev    ## run every test but those of test-aws
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
-
-# One process: the jobs are held against time limits, which a busy machine misses.
-test-aws: install-dev   ## run whole jobs on the stand-ins of AWS, healthy and failing (twenty minutes)
-	$(BIN)/pytest -n 0 -m cloud tests/pipeline $(ARGS)
+# Three processes for two cores: many tests wait for processes that they start.
+test: install-dev    ## run every test
+	$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 bench: install-dev   ## measure the platform against floors (ARGS=--quick, ARGS="--only NAME")
 	$(BIN)/python benchmarks/run.py $(ARGS)

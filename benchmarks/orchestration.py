@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import limited, ratio_of
+from benchmarks.measuring import Usage, alternate, compared, limited, ratio_of, run_command, run_in_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -87,11 +87,8 @@ build_definitions(load_settings(Path(sys.argv[1]))).resolve_job_def("weekly_trai
 
 def measure_step(repeats: int, home: Path) -> list[dict[str, Any]]:
     """CPU seconds of a step of the weekly job that is a cache hit, its checks included, against a bare no-op step."""
-    floor, ours = _alternating(
-        repeats,
-        lambda: float(_python(BARE)),
-        lambda: float(_python(CACHED_RUN, str(home), WEEK)),
-    )
+    pairs = [(float(_python(BARE)), float(_python(CACHED_RUN, str(home), WEEK))) for _ in range(repeats)]
+    floor, ours = zip(*pairs, strict=True)
     note = "a step of the weekly job that is a cache hit, with its checks, against a no-op step of bare Dagster"
     name = "orchestration per step: CPU"
     return [ratio_of(name, floor, ours, goal=0.07 / 0.044, unit="CPU s", note=note).as_dict()]
@@ -99,27 +96,25 @@ def measure_step(repeats: int, home: Path) -> list[dict[str, Any]]:
 
 def measure_help(repeats: int) -> list[dict[str, Any]]:
     """Wall seconds of `packaging --help`, of which 0.3 is the goal."""
-    _wall([PACKAGING, "--help"])
-    ours = [_wall([PACKAGING, "--help"]) for _ in range(repeats)]
+    ours = _walls([PACKAGING, "--help"], repeats)
     return [limited("packaging --help: wall", ours, limit=0.3, unit="s").as_dict()]
 
 
 def measure_load(repeats: int, home: Path) -> list[dict[str, Any]]:
     """CPU seconds of loading the definitions of a home, against importing Dagster and dagster-dbt."""
-    floor, ours = _alternating(
+    pairs = alternate(
+        _used([sys.executable, "-c", "import dagster, dagster_dbt"]),
+        _used([sys.executable, "-c", LOAD, str(home)]),
         repeats,
-        lambda: _cpu([sys.executable, "-c", "import dagster, dagster_dbt"]),
-        lambda: _cpu([sys.executable, "-c", LOAD, str(home)]),
     )
     note = "against `import dagster, dagster_dbt`, each in a fresh process"
-    return [ratio_of("load definitions: CPU", floor, ours, goal=1.2, unit="CPU s", note=note).as_dict()]
+    return [compared("load definitions: CPU", pairs, goal=1.2, of="cpu_seconds", note=note).as_dict()]
 
 
 def measure_cached_job(repeats: int, home: Path) -> list[dict[str, Any]]:
     """Wall seconds of the weekly and the monthly job with nothing changed, command to exit; 4 is the goal."""
     command = [PACKAGING, "run", f"weekly@{WEEK}", f"monthly@{MONTH}", "--home", str(home)]
-    _wall(command)
-    ours = [_wall(command) for _ in range(repeats)]
+    ours = _walls(command, repeats)
     note = "`packaging run weekly@... monthly@...`, command to exit: every artifact is there"
     return [limited("job with nothing changed: wall", ours, limit=4.0, unit="s", note=note).as_dict()]
 
@@ -134,16 +129,11 @@ def measure_many_models(repeats: int) -> list[dict[str, Any]]:
     """CPU seconds of loading 200 models against 4, and wall seconds of the UI's asset graph; 1 is the goal."""
     with tempfile.TemporaryDirectory() as folder:
         few, many = _project(Path(folder) / "few", 0), _project(Path(folder) / "many", MANY_MODELS - len(TYPES))
-        for project in (few, many):
-            _cpu([sys.executable, "-c", LOAD, str(project / "home")], cwd=project)  # dbt's project is parsed here
-        floor, ours = _alternating(
-            repeats,
-            lambda: _cpu([sys.executable, "-c", LOAD, str(few / "home")], cwd=few),
-            lambda: _cpu([sys.executable, "-c", LOAD, str(many / "home")], cwd=many),
-        )
+        loads = [_used([sys.executable, "-c", LOAD, str(project / "home")], cwd=project) for project in (few, many)]
+        pairs = alternate(*loads, repeats)  # dbt's project is parsed in the unmeasured run
         graph = [_graph_seconds(many) for _ in range(repeats)]
     return [
-        ratio_of("load 200 models against 4: CPU", floor, ours, goal=2.0, unit="CPU s").as_dict(),
+        compared("load 200 models against 4: CPU", pairs, goal=2.0, of="cpu_seconds").as_dict(),
         limited("asset graph of 200 models: wall", graph, limit=1.0, unit="s").as_dict(),
     ]
 
@@ -226,13 +216,6 @@ class _Ui:
             return json.load(answer)
 
 
-def _alternating(
-    repeats: int, floor: Callable[[], float], ours: Callable[[], float]
-) -> tuple[list[float], list[float]]:
-    pairs = [(floor(), ours()) for _ in range(repeats)]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-
 def _environment(cwd: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PACKAGING_", "DAGSTER_"))}
     return {**kept, "PYTHONPATH": str(cwd), "DAGSTER_DISABLE_TELEMETRY": "true"}
@@ -250,16 +233,11 @@ def _python(code: str, *arguments: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def _wall(command: Sequence[str]) -> float:
-    started = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, env=_environment(ROOT), check=True, capture_output=True)  # noqa: S603
-    return time.perf_counter() - started
+def _used(command: Sequence[str], cwd: Path = ROOT) -> Callable[[], Usage]:
+    """A run of the command in a project's folder, without settings from outside."""
+    return lambda: run_command(command, cwd=cwd, env=_environment(cwd))
 
 
-def _cpu(command: Sequence[str], cwd: Path = ROOT) -> float:
-    process = subprocess.Popen(command, cwd=cwd, env=_environment(cwd), stdout=subprocess.DEVNULL)  # noqa: S603
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_utime + usage.ru_stime
+def _walls(command: Sequence[str], repeats: int) -> list[float]:
+    (runs,) = run_in_turns([_used(command)], repeats)
+    return [run.wall_seconds for run in runs]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from packaging_assets.components.model_set import OVERRIDES_TAG
 
@@ -128,3 +129,14 @@ def tags_of_retry(run: dg.DagsterRun) -> dict[str, str]:
         if name not in OF_THE_RUN_ITSELF and not name.startswith(".dagster/")
     }
     return {**kept, "dagster/is_resume_retry": "true"}
+
+
+def raised(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+    """The exception that a step's code let out, without Dagster's around it.
+
+    What was behind it is left out: an error of the platform says what was wrong and what to do, its causes do not.
+    """
+    error: Any = getattr(event.event_specific_data, "error", None)
+    while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
+        error = error.cause
+    return error

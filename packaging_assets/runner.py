@@ -31,6 +31,7 @@ from packaging_assets.run_records import (
     find_run,
     found_run,
     partition_of,
+    raised,
     tags_of_retry,
     work_of,
 )
@@ -297,9 +298,7 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
 
 
 def _failure(event: dg.DagsterEvent) -> StepFailure:
-    error: Any = getattr(event.event_specific_data, "error", None)
-    while error is not None and error.cause is not None:
-        error = error.cause
+    error = raised(event)
     if error is None:
         return StepFailure("", f"{event.step_key}: {event.message or 'no message'}")
     # Dagster puts the exception's module and class before its message, which says all that the reader needs.

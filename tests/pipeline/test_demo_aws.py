@@ -25,8 +25,6 @@ from packaging_assets.resources.model_registry import ModelRegistry
 from packaging_assets.settings import Settings, load_settings
 from packaging_assets.simulator import RetailerConfig
 
-pytestmark = pytest.mark.cloud
-
 STANDINS = Path(__file__).resolve().parents[1] / "standins"
 STEPS = ("split", "model", "metrics")
 WEEKLY = ["features", "labels", *(f"{name}/{step}" for name in PACKAGE_TYPES for step in STEPS)]

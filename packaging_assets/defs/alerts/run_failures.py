@@ -16,6 +16,7 @@ import dagster as dg
 from packaging_assets.domain.alerts import Alert, Failure, Severity, check_key, run_key, without_told_reasons
 from packaging_assets.domain.registry import Status
 from packaging_assets.jobs import SHADOW_JOBS
+from packaging_assets.run_records import raised
 
 Owners = Callable[[dg.AssetKey], tuple[str, ...]]
 """Who answers for an asset."""
@@ -93,7 +94,7 @@ class RunReader:
             steps = [event for event in events if event.is_step_failure]
             for event in steps:
                 step = str(event.step_key)
-                failure = self._run_failure(run, events, "failed", root_cause(event), severity, step)
+                failure = self._run_failure(run, events, "failed", _cause(event), severity, step)
                 yield failure.model_copy(update={"subject": step.replace("__", "/")})
             if not steps:
                 causes = [event.message for event in events if event.is_run_failure and event.message]
@@ -217,11 +218,9 @@ def _job_name(run: dg.DagsterRun) -> str:
     return "ad-hoc run" if run.job_name.startswith("__") else run.job_name
 
 
-def root_cause(event: dg.DagsterEvent) -> str:
-    """Class and first line of the exception that began it all."""
-    error: Any = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+def _cause(event: dg.DagsterEvent) -> str:
+    """Class and first line of the exception that the step ended with."""
+    error = raised(event)
     if error is None:
         return event.message or "It says nothing of why."
     lines = error.message.strip().splitlines() or [str(error.cls_name)]

@@ -33,6 +33,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "jit": "off",
+    "enable_nestloop": "off",  # nothing is analyzed here, and without figures it is chosen for tables of any size
 }
 _WATCHED = """
 "$@" >>"$LOG" 2>&1 &
