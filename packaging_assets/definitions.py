@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from packaging_assets.collector import resting_collector
 from packaging_assets.own_components import describe_own_components_only
 from packaging_assets.resources.environment import resources_for
 from packaging_assets.settings import Settings, load_settings, use_settings
@@ -20,7 +21,7 @@ warnings.filterwarnings("ignore", message="Asset job daily_inference materialize
 def build_definitions(settings: Settings, *, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything under `defs/`, with the partitions and resources of `settings`; tests swap resources by name."""
     describe_own_components_only()
-    with use_settings(settings):
+    with use_settings(settings), resting_collector():
         loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     resources = {**resources_for(settings), **(resource_overrides or {})}
     return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=threaded_executor))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from packaging_assets.cli.options import home_option
+from packaging_assets.collector import resting_collector
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,11 +98,12 @@ def _run(settings: Settings, asked: Sequence[AskedJob], *, no_cache: bool) -> No
 
     console = Console(stderr=True)
     with console.status("loading definitions") as status:
-        from packaging_assets.components.step_asset import NO_CACHE_TAG  # imports Dagster
-        from packaging_assets.runner import JobFailedError, JobRunner, UnknownPartitionError
+        with resting_collector(keeps_all=True):
+            from packaging_assets.components.step_asset import NO_CACHE_TAG  # imports Dagster
+            from packaging_assets.runner import JobFailedError, JobRunner, UnknownPartitionError
 
-        try:
             runner = JobRunner.for_home(settings)
+        try:
             for job in asked:
                 outcome = runner.run(
                     job.name,

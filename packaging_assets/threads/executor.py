@@ -202,12 +202,24 @@ class _Run:
 
     def _hear(self) -> Generator[dg.DagsterEvent]:
         try:
-            thread, what = self._reports.get(timeout=POLL_SECONDS)
+            report = self._reports.get(timeout=POLL_SECONDS)
         except queue.Empty:
-            # An interruption may have hit a thread in its last report.
-            for thread in [thread for thread in self.threads if not thread.is_alive()]:
-                yield from self._ended(thread, Ended(None))
-            return
+            yield from self._hear_of_the_dead()
+        else:
+            yield from self._take(*report)
+
+    def _hear_of_the_dead(self) -> Generator[dg.DagsterEvent]:
+        """End the steps of threads that said no last word, since an interruption hit them in it.
+
+        What a thread reported just before it died is there by the time it is seen to be dead, and is heard first.
+        """
+        dead = [thread for thread in self.threads if not thread.is_alive()]
+        while dead and not self._reports.empty():
+            yield from self._take(*self._reports.get_nowait())
+        for thread in self.threads.intersection(dead):
+            yield from self._ended(thread, Ended(None))
+
+    def _take(self, thread: StepThread, what: dg.DagsterEvent | Ended) -> Generator[dg.DagsterEvent]:
         if isinstance(what, Ended):
             yield from self._ended(thread, what)
         else:

@@ -1,10 +1,12 @@
 """The executor that runs independent steps side by side: what overlaps, what waits, what fails, what is interrupted."""
 
 import os
+import queue
 import signal
 import threading
 import time
 from contextvars import ContextVar
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -12,8 +14,10 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run, execute_run_iterator
 
 from packaging_assets.domain.interruptions import is_interrupted, raise_if_interrupted
+from packaging_assets.threads import executor
 from packaging_assets.threads.executor import BYTES_PER_STEP, default_concurrency, threaded_executor
 from packaging_assets.threads.machine import usable_cores, usable_memory
+from packaging_assets.threads.step_thread import StepThread
 
 PATIENCE = 60.0
 """Seconds after which a step that waits in vain for another gives up."""
@@ -185,6 +189,28 @@ def test_the_log_has_every_event_of_every_thread_in_the_order_of_its_step(instan
         lines = [entry.user_message for entry in logged if entry.step_key == f"speaker_{number}"]
         assert [line for line in lines if line.startswith("line ")] == [f"line {each}" for each in range(20)]
     assert sum(entry.dagster_event_type == dg.DagsterEventType.STEP_SUCCESS for entry in logged) == 4
+
+
+class LateQueue(queue.SimpleQueue):
+    """Says once that nothing came, while all that a thread has to say arrives."""
+
+    def get(self, *, timeout):
+        if not hasattr(self, "threads"):
+            self.threads = [thread for thread in threading.enumerate() if isinstance(thread, StepThread)]
+            for thread in self.threads:
+                thread.join(PATIENCE)
+            raise queue.Empty
+        return super().get(timeout=timeout)
+
+
+def test_what_a_thread_says_in_the_moment_of_its_end_is_heard(instance, monkeypatch):
+    monkeypatch.setattr(executor, "queue", SimpleNamespace(SimpleQueue=LateQueue, Empty=queue.Empty))
+    job = job_of(step("first", lambda _: None), step("then", lambda _: None, needs=["first"]))
+
+    result = run(instance, job)
+
+    assert result.success
+    assert happened(result, "STEP_SUCCESS") == [("STEP_SUCCESS", "first"), ("STEP_SUCCESS", "then")]
 
 
 def test_a_steps_thread_has_the_context_variables_of_the_run(instance):
