@@ -103,7 +103,7 @@ PLATFORM = Orchestrator(
     python=Path(sys.executable),
     run=(sys.executable, PIPELINES / "platform_assets.py"),
     resume=(sys.executable, PIPELINES / "platform_assets.py", "resume"),
-    configured="its step cache, runner and storage; assets without checks",
+    configured="its step cache, runner, storage and executor (steps in threads); assets without checks",
 )
 
 METAFLOW = (_python("metaflow"), PIPELINES / "metaflow_flow.py")
@@ -142,7 +142,8 @@ ORCHESTRATORS = (
     _script(
         "Prefect",
         "prefect_flow.py",
-        "`cache_policy=INPUTS + TASK_SOURCE` and `persist_result`, off by default; its temporary local server",
+        "`cache_policy=INPUTS + TASK_SOURCE` and `persist_result`, off by default; its temporary local server, "
+        "with 300 s to start in instead of 20",
         prepare=(_python("prefect").with_name("prefect"), "server", "database", "upgrade", "--yes"),
     ),
 )

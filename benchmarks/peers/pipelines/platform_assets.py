@@ -24,6 +24,8 @@ from packaging_assets.home import DAGSTER_YAML
 from packaging_assets.jobs import WEEKLY_JOB
 from packaging_assets.resources.compute import InProcessCompute
 from packaging_assets.runner import NO_COMPUTE_LOGS, JobFailedError, JobRunner
+from packaging_assets.sqlite_storage import with_home_storage
+from packaging_assets.threads.executor import threaded_executor
 
 WORK = Path(os.environ["PEER_WORK"])
 WAREHOUSE, REGISTRY, DATA = WORK / "warehouse.duckdb", WORK / "registry.db", WORK / "data"
@@ -128,7 +130,7 @@ def definitions() -> dg.Definitions:
         predictions,
     ]
     job = dg.define_asset_job(WEEKLY_JOB.name, selection="*", partitions_def=WEEKS)
-    return dg.Definitions(assets=assets, jobs=[job], executor=dg.in_process_executor)
+    return dg.Definitions(assets=assets, jobs=[job], executor=threaded_executor)
 
 
 def main(command: str = "run") -> None:
@@ -136,7 +138,8 @@ def main(command: str = "run") -> None:
     home = WORK / "home" / "platform"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(DAGSTER_YAML)
-    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS))
+    ref = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
+    instance = dg.DagsterInstance.from_ref(with_home_storage(ref))
     runner = JobRunner(definitions(), instance, home)
     try:
         runner.run("weekly", first=WEEK) if command == "run" else runner.retry("last")
