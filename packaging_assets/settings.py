@@ -110,7 +110,7 @@ class Settings(AwsSettings, BaseSettings):
         description="From which age on a step is run again although nothing changed; none for never.",
     )
     warehouse_memory_limit: str = Field(
-        default="1GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
+        default="700MB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
     )
     threads: int = Field(default=2, ge=1, description="Threads of the warehouse.")
     ui_url: str = Field(
