@@ -26,8 +26,8 @@ pytestmark = [
 ]
 
 CALL_FAULTS = ("slow", "throttle", "error", "lost_answer", "twice")
-READ_SECONDS = 2
-SLOW_SECONDS = 2.5
+READ_SECONDS = 4
+SLOW_SECONDS = 5
 """The client has given up by then, and asks again while its first call is still being done."""
 
 FOREVER = 100_000
