@@ -117,8 +117,13 @@ def _aim(run: dg.DagsterRun) -> tuple[str | None, ...]:
 
 def partition_of(run: dg.DagsterRun) -> str:
     """The run's partition, or its range of partitions; "-" if it has none."""
+    return partition_or_range(run) or "-"
+
+
+def partition_or_range(run: dg.DagsterRun) -> str | None:
+    """The run's partition, or its range of partitions as `first..last`, if it has one."""
     first, last = (run.tags.get(tag) for tag in RANGE_TAGS)
-    return f"{first}..{last}" if first else run.tags.get(PARTITION_TAGS[0], "-")
+    return f"{first}..{last}" if first else run.tags.get(PARTITION_TAGS[0])
 
 
 def tags_of_retry(run: dg.DagsterRun) -> dict[str, str]:
@@ -140,3 +145,13 @@ def raised(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
     while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
         error = error.cause
     return error
+
+
+def class_and_sentence(error: SerializableErrorInfo) -> tuple[str, str]:
+    """The class of an exception, without its module, and the first line of what it says, "" if it says nothing.
+
+    Dagster puts the one before the other.
+    """
+    line = (error.message.strip().splitlines() or [str(error.cls_name)])[0]
+    module_and_class, _, said = line.partition(": ")
+    return module_and_class.rpartition(".")[2], said

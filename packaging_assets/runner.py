@@ -27,6 +27,7 @@ from packaging_assets.home import prepare_home
 from packaging_assets.jobs import JOBS, SHADOW_JOBS
 from packaging_assets.run_records import (
     RunRecordError,
+    class_and_sentence,
     done_since,
     find_run,
     found_run,
@@ -301,8 +302,8 @@ def _failure(event: dg.DagsterEvent) -> StepFailure:
     error = raised(event)
     if error is None:
         return StepFailure("", f"{event.step_key}: {event.message or 'no message'}")
-    # Dagster puts the exception's module and class before its message, which says all that the reader needs.
-    what = error.message.strip().splitlines()[0].partition(": ")[2] or error.message.strip()
+    _, said = class_and_sentence(error)
+    what = said or error.message.strip()
     return StepFailure(error.cls_name or "", f"{str(event.step_key).replace('__', '/')}: {what}")
 
 

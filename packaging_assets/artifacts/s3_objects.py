@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from packaging_assets.artifacts.aws_errors import error_code
 
 PART_BYTES = 16 * 1024 * 1024
 """Of a multipart upload: S3 takes 10,000 parts, so files of up to 160 GB."""
@@ -96,16 +98,11 @@ class S3Objects:
 
     def download(self, key: str, path: Path) -> bool:
         """Stream an object into a file; whether it is there."""
-        from botocore.exceptions import ClientError
-
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with _unless(_ABSENT):
             self.client.download_file(self.bucket, self._full(key), str(path), Config=_transfer())
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return False
-            raise
-        return True
+            return True
+        return False
 
     def download_files(self, names: Iterable[str], prefix: str, folder: Path) -> list[str]:
         """Stream objects below a prefix into a folder, several at once, and return the names that are not there."""
@@ -115,40 +112,25 @@ class S3Objects:
 
     def get(self, key: str) -> StoredObject | None:
         """A small object, or None where there is none."""
-        from botocore.exceptions import ClientError
-
-        try:
+        with _unless(_ABSENT):
             answer = self.client.get_object(Bucket=self.bucket, Key=self._full(key))
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return None
-            raise
-        with contextlib.closing(answer["Body"]) as body:
-            return StoredObject(body.read(), answer["ETag"])
+            with contextlib.closing(answer["Body"]) as body:
+                return StoredObject(body.read(), answer["ETag"])
+        return None
 
     def start(self, key: str, most: int) -> ObjectStart | None:
         """The first `most` bytes of an object that may be of any size, or None where there is none."""
-        from botocore.exceptions import ClientError
-
-        try:
+        with _unless(_ABSENT):
             answer = self.client.get_object(Bucket=self.bucket, Key=self._full(key))
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return None
-            raise
-        with contextlib.closing(answer["Body"]) as body:
-            return ObjectStart(body.read(most), answer["ETag"], answer["LastModified"])
+            with contextlib.closing(answer["Body"]) as body:
+                return ObjectStart(body.read(most), answer["ETag"], answer["LastModified"])
+        return None
 
     def size(self, key: str) -> int | None:
         """Bytes of an object, or None where there is none."""
-        from botocore.exceptions import ClientError
-
-        try:
+        with _unless(_ABSENT):
             return int(self.client.head_object(Bucket=self.bucket, Key=self._full(key))["ContentLength"])
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return None
-            raise
+        return None
 
     def put(self, key: str, body: bytes) -> None:
         """Write a small object, whatever was there."""
@@ -168,15 +150,10 @@ class S3Objects:
 
     def delete_same(self, key: str, *, etag: str) -> bool:
         """Delete an object if it is still the one with that tag; whether it was."""
-        from botocore.exceptions import ClientError
-
-        try:
+        with _unless(_REFUSED | _ABSENT):
             self.client.delete_object(Bucket=self.bucket, Key=self._full(key), IfMatch=etag)
-        except ClientError as error:
-            if _code(error) in _REFUSED | _ABSENT:
-                return False
-            raise
-        return True
+            return True
+        return False
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there do no harm.
@@ -197,10 +174,7 @@ class S3Objects:
 
     def entries(self, prefix: str = "") -> Iterator[ListedObject]:
         """Everything below a prefix, by key."""
-        start = len(self._full(""))
-        for page in self._pages(prefix):
-            for entry in page.get("Contents", []):
-                yield ListedObject(entry["Key"][start:], int(entry["Size"]), entry["LastModified"])
+        return self._listed(self._pages(prefix))
 
     def names(self, prefix: str) -> Iterator[str]:
         """What comes between a prefix that ends at a slash and the next slash, each once; nothing below is listed."""
@@ -211,9 +185,12 @@ class S3Objects:
 
     def directly_below(self, prefix: str = "", *, after: str = "") -> Iterator[ListedObject]:
         """The objects below a prefix that ends at a slash and no further slash, by key, those after `after` only."""
-        start = len(self._full(""))
         begin = {"StartAfter": self._full(after)} if after else {}
-        for page in self._pages(prefix, Delimiter="/", **begin):
+        return self._listed(self._pages(prefix, Delimiter="/", **begin))
+
+    def _listed(self, pages: Iterable[dict[str, Any]]) -> Iterator[ListedObject]:
+        start = len(self._full(""))
+        for page in pages:
             for entry in page.get("Contents", []):
                 yield ListedObject(entry["Key"][start:], int(entry["Size"]), entry["LastModified"])
 
@@ -222,15 +199,10 @@ class S3Objects:
         return iter(paginator.paginate(Bucket=self.bucket, Prefix=self._full(prefix), **more))
 
     def _put_if(self, key: str, body: bytes, condition: Mapping[str, str]) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
+        with _unless(_REFUSED | _ABSENT):  # If-Match on an object that is gone answers 404
             self.client.put_object(Bucket=self.bucket, Key=self._full(key), Body=body, **condition, **self.encryption)
-        except ClientError as error:
-            if _code(error) in _REFUSED | _ABSENT:  # If-Match on an object that is gone answers 404
-                return False
-            raise
-        return True
+            return True
+        return False
 
     def _full(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
@@ -261,8 +233,16 @@ def _transfer() -> Any:
     return TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_io_queue=WAITING_CHUNKS)
 
 
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+@contextlib.contextmanager
+def _unless(codes: Collection[str]) -> Generator[None]:
+    """Leave the block without an error where S3 answers with one of these codes."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in codes:
+            raise
 
 
 def _all_at_once(calls: Iterable[tuple[Any, ...]]) -> list[Any]:

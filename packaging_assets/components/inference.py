@@ -35,7 +35,7 @@ from packaging_assets.domain.verdicts import Verdict
 from packaging_assets.partitions import as_of
 from packaging_assets.resources.clock import Clock
 from packaging_assets.resources.model_registry import ModelRegistry
-from packaging_assets.resources.predictions_table import PredictionPartition, load_predictions
+from packaging_assets.resources.predictions_table import PredictionLoad, PredictionPartition, load_predictions
 from packaging_assets.resources.queries import (
     BEGINNING,
     INVENTORY_ORDER,
@@ -157,16 +157,15 @@ def predictions_asset(
             if last is not None:
                 artifact_store.point(last)
             raise
-        partition = PredictionPartition(
+        load = load_result(
+            warehouse,
+            artifact_store,
+            result,
             cadence=cadence,
             partition_start=dt.date.fromisoformat(context.partition_key),
-            as_of=as_of(partitions, context.partition_key),
-            content_hash=result.artifact.content_hash,
-            rows=result.artifact.total_rows,
+            end=as_of(partitions, context.partition_key),
+            loaded_at=clock.now().replace(tzinfo=None),
         )
-        with artifact_store.scratch() as scratch:
-            folder = artifact_store.local_path(result.artifact, scratch)
-            load = load_predictions(warehouse, partition, folder, loaded_at=clock.now().replace(tzinfo=None))
         yield materialized(
             result,
             metadata={
@@ -180,6 +179,30 @@ def predictions_asset(
         )
 
     return predictions
+
+
+def load_result(
+    warehouse: Warehouse,
+    store: ArtifactStore,
+    result: StepResult,
+    *,
+    cadence: str,
+    partition_start: dt.date,
+    end: dt.datetime,
+    loaded_at: dt.datetime,
+    shadow_model: str | None = None,
+) -> PredictionLoad:
+    """Load a step's predictions into the warehouse, see `PredictionPartition` and `load_predictions`."""
+    partition = PredictionPartition(
+        cadence=cadence,
+        partition_start=partition_start,
+        as_of=end,
+        content_hash=result.artifact.content_hash,
+        rows=result.artifact.total_rows,
+        shadow_model=shadow_model,
+    )
+    with store.scratch() as scratch:
+        return load_predictions(warehouse, partition, store.local_path(result.artifact, scratch), loaded_at=loaded_at)
 
 
 def approved_models(registry: ModelRegistry, models: ModelSet) -> dict[str, ModelVersion]:

@@ -15,7 +15,7 @@ import dagster as dg
 from packaging_assets.artifacts.run_step import StepResult
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
-from packaging_assets.components.inference import OWNERS, architecture_modules, model_inputs, predict_model
+from packaging_assets.components.inference import OWNERS, architecture_modules, load_result, model_inputs, predict_model
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.serving import shadow_versions
 from packaging_assets.components.step_asset import StepRunner
@@ -24,7 +24,6 @@ from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.partitions import as_of
 from packaging_assets.resources.clock import Clock
 from packaging_assets.resources.model_registry import ModelRegistry
-from packaging_assets.resources.predictions_table import PredictionPartition, load_predictions
 from packaging_assets.resources.warehouse import Warehouse
 
 
@@ -59,17 +58,16 @@ class _Shadows:
             instances=self.models.specs[version.model].instances.predict,
             model=version.model,
         )
-        partition = PredictionPartition(
+        load_result(
+            self.warehouse,
+            store,
+            result,
             cadence=self.cadence,
             partition_start=self.partition_start,
-            as_of=self.as_of,
-            content_hash=result.artifact.content_hash,
-            rows=result.artifact.total_rows,
+            end=self.as_of,
+            loaded_at=self.loaded_at,
             shadow_model=version.model,
         )
-        with store.scratch() as scratch:
-            folder = store.local_path(result.artifact, scratch)
-            load_predictions(self.warehouse, partition, folder, loaded_at=self.loaded_at)
         return result
 
 

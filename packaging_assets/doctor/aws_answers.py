@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.doctor.check import ProblemError, UnknownError
 
 DENIED = frozenset(
@@ -65,11 +66,6 @@ def understood(action: str, *, role: str, remedies: Mapping[str, ProblemError] |
         raise _unreached(error) from error
     except ResponseParserError as error:
         raise _unreadable(action, role) from error
-
-
-def error_code(error: Any) -> str:
-    """The code by which AWS knows an error."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _refused(error: Any, action: str, role: str) -> Exception:

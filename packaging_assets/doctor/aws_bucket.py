@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
-from packaging_assets.doctor.aws_answers import DENIED, error_code, understood
+from packaging_assets.doctor.aws_answers import DENIED, understood
 from packaging_assets.doctor.check import Check, ProblemError
 from packaging_assets.settings import Settings
 

@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from packaging_assets.doctor.aws_answers import ROLES, error_code, understood
+from packaging_assets.artifacts.aws_errors import error_code
+from packaging_assets.doctor.aws_answers import ROLES, understood
 from packaging_assets.doctor.aws_identity import caller_arn, role_arn_of
 from packaging_assets.doctor.check import Check, Clients, ProblemError, UnknownError
 from packaging_assets.resources.sagemaker_names import NAME_CHARACTERS, environment_prefix

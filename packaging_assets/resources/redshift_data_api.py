@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.resources.backoff import Backoff
 from packaging_assets.resources.redshift_errors import (
     CALLS,
     CONFLICTS,
     ConflictError,
     error_class,
-    error_code,
     is_passing,
 )
 from packaging_assets.resources.redshift_rows import Column, typed_rows

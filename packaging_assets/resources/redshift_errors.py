@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.resources.backoff import Backoff
 from packaging_assets.resources.warehouse import WarehouseError
 
@@ -65,11 +65,6 @@ def is_passing(error: Exception) -> bool:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error_code(error) in _RETRIED_CODES or status >= _FIRST_SERVER_ERROR
     return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
-
-
-def error_code(error: Any) -> str:
-    """The code of a botocore ClientError; "" for other errors."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.artifacts.job import JobFacts, JobResources
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
 from packaging_assets.artifacts.step import Input, Step, Tell
@@ -36,7 +37,6 @@ from packaging_assets.resources.sagemaker_errors import (
     JobServiceError,
     JobStoppedError,
     RetryPolicy,
-    error_code,
     kind_of_job_failure,
 )
 from packaging_assets.resources.sagemaker_job_kinds import JOBS

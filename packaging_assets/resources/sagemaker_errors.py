@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.resources.backoff import Backoff
 
 ErrorKind = Literal["throttling", "service", "capacity"]
@@ -82,7 +83,7 @@ def kind_of_call_error(error: Exception) -> ErrorKind | None:
     from botocore import exceptions
 
     if isinstance(error, exceptions.ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
+        code = error_code(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in THROTTLING_CODES:
             return "throttling"
@@ -98,8 +99,3 @@ def kind_of_job_failure(reason: str) -> ErrorKind | None:
     if code in CAPACITY_CODES:
         return "capacity"
     return "service" if code in SERVICE_CODES else None
-
-
-def error_code(error: Any) -> str:
-    """The code of a botocore ClientError."""
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.artifacts.job import JobResources
-from packaging_assets.resources.sagemaker_errors import error_code
 
 JobKind = Literal["training", "processing", "transform"]
 

@@ -16,7 +16,7 @@ import dagster as dg
 from packaging_assets.domain.alerts import Alert, Failure, Severity, check_key, run_key, without_told_reasons
 from packaging_assets.domain.registry import Status
 from packaging_assets.jobs import SHADOW_JOBS
-from packaging_assets.run_records import raised
+from packaging_assets.run_records import class_and_sentence, partition_or_range, raised
 
 Owners = Callable[[dg.AssetKey], tuple[str, ...]]
 """Who answers for an asset."""
@@ -25,8 +25,6 @@ FindCard = Callable[[str, str], str | None]
 """Where the model card of a model and week lies, if there is one."""
 
 RETRY_NUMBER = "dagster/retry_number"
-PARTITION = "dagster/partition"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 REGISTERED_MODEL, METRICS = "registered_model", "metrics"
 DECISIONS: Mapping[tuple[str, str], tuple[str, Severity]] = {
     ("live", Status.REJECTED): ("rejected", "error"),
@@ -69,7 +67,7 @@ class RunReader:
     def message(self, run: dg.DagsterRun, failures: Sequence[Failure]) -> Alert:
         """A message about a run."""
         return Alert(
-            subject=" ".join(part for part in (_job_name(run), run_partition(run)) if part),
+            subject=" ".join(part for part in (_job_name(run), partition_or_range(run)) if part),
             failures=tuple(failures),
             run_url=f"{self.ui_url.rstrip('/')}/runs/{run.run_id}",
         )
@@ -115,7 +113,7 @@ class RunReader:
             severity=severity,
             headline="the run failed" if ending == "failed" else "the run was cancelled",
             sentence=sentence,
-            partition=run_partition(run),
+            partition=partition_or_range(run),
             owners=self._owners_of_all(events),
         )
 
@@ -127,7 +125,7 @@ class RunReader:
             if (stage, status) not in DECISIONS:
                 continue
             headline, severity = DECISIONS[stage, status]
-            week = str(event.partition or run_partition(run) or "-")
+            week = str(event.partition or partition_or_range(run) or "-")
             yield Failure(
                 key=run_key(run.run_id, "model", model, week),
                 kind="model",
@@ -160,7 +158,7 @@ class RunReader:
     def _check(self, run: dg.DagsterRun, evaluation: Any) -> Failure:
         key: dg.AssetKey = evaluation.asset_key
         asset = "/".join(key.path)
-        partition = evaluation.partition or run_partition(run)
+        partition = evaluation.partition or partition_or_range(run)
         metadata = evaluation.metadata
         said = evaluation.description or "it says no more."
         return Failure(
@@ -206,13 +204,6 @@ def attempts_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.Dag
     return attempts
 
 
-def run_partition(run: dg.DagsterRun) -> str | None:
-    """The partition of a run, or its range as `first..last`."""
-    if RANGE_START in run.tags:
-        return f"{run.tags[RANGE_START]}..{run.tags.get(RANGE_END, '')}"
-    return run.tags.get(PARTITION)
-
-
 def _job_name(run: dg.DagsterRun) -> str:
     """Assets that somebody materializes by hand run in a job that Dagster makes up."""
     return "ad-hoc run" if run.job_name.startswith("__") else run.job_name
@@ -223,9 +214,8 @@ def _cause(event: dg.DagsterEvent) -> str:
     error = raised(event)
     if error is None:
         return event.message or "It says nothing of why."
-    lines = error.message.strip().splitlines() or [str(error.cls_name)]
-    module_and_class, separator, said = lines[0].partition(": ")
-    return f"{module_and_class.rpartition('.')[2]}{separator}{said}"
+    name, said = class_and_sentence(error)
+    return f"{name}: {said}" if said else name
 
 
 def _value(metadata: Mapping[str, Any], name: str) -> Any:
