@@ -61,7 +61,7 @@ PARTITION_KEYS = {
 
 
 class StepFailure(NamedTuple):
-    """A failed step: its error's class, and what to tell people."""
+    """A failed step, or a run that failed outside of its steps: the error's class, and what to tell people."""
 
     error: str
     sentence: str
@@ -245,7 +245,9 @@ class JobRunner:
         with releasing(self.instance), run_lock(self.locks, run_id), self._output_to_log(run_id):
             result = self._run(definition, work, run_id)
         if not result.success:
-            failures = [_failure(event) for event in result.all_events if event.is_step_failure]
+            failures = [_failure(event) for event in result.all_events if event.is_step_failure] or [
+                _failure(event) for event in result.all_events if event.is_run_failure
+            ]
             what = "; ".join(failure.sentence for failure in failures) or "see its log in the UI"
             raise JobFailedError(f"{work.job} for {work.partition} failed: {what} (run {run_id})", failures)
         seconds = time.perf_counter() - started
@@ -299,12 +301,12 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
 
 
 def _failure(event: dg.DagsterEvent) -> StepFailure:
+    where = f"{event.step_key.replace('__', '/')}: " if event.step_key else ""  # none: the run failed outside of steps
     error = raised(event)
     if error is None:
-        return StepFailure("", f"{event.step_key}: {event.message or 'no message'}")
+        return StepFailure("", f"{where}{event.message or 'no message'}")
     _, said = class_and_sentence(error)
-    what = said or error.message.strip()
-    return StepFailure(error.cls_name or "", f"{str(event.step_key).replace('__', '/')}: {what}")
+    return StepFailure(error.cls_name or "", where + (said or error.message.strip()))
 
 
 def short_name(job: str) -> str:

@@ -13,6 +13,7 @@ from packaging_assets.artifacts.step import Compute, Input, Step, Tell
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
 from packaging_assets.components.instance_spec import InstanceSpec
 from packaging_assets.resources.code_version import code_version
+from packaging_assets.threads.priorities import COMPUTE_SECONDS
 
 NO_CACHE_TAG = {"packaging/no_cache": "true"}
 """Tag of the runs that compute every step, whether or not its result is there already."""
@@ -126,6 +127,7 @@ def _artifact_metadata(result: StepResult) -> dict[str, Any]:
         "artifact": artifact.uri,
         "fingerprint": artifact.fingerprint,
         "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
+        COMPUTE_SECONDS: dg.MetadataValue.float(round(float(artifact.provenance.get("seconds", 0.0)), 3)),
         "bytes": artifact.total_bytes,
     }
     if artifact.rows:

@@ -6,20 +6,25 @@ propensity weight, P(type shipped) / P(type shipped | category), which restores 
 rare choices dominate (Robins, Hernan and Brumback, "Marginal structural models", Epidemiology 2000; clipped).
 """
 
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions while it is imported, where pyright cannot see them.
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
+from packaging_assets.domain.row_order import in_order, is_before_next
 
-if TYPE_CHECKING:
-    import pandas as pd
+GRAIN = ("product_id", "package_type")
+NO_LABEL = ""
 
 COUNT_COLUMNS = (
     "tests_passed",
@@ -86,17 +91,18 @@ def resolve_labels(inputs: Mapping[str, Path], params: LabelParams, output: Path
     Raises:
         LabelError: a file or column is absent, a value is null, or a product and package type come twice.
     """
-    evidence = _read(inputs["evidence"], EVIDENCE_COLUMNS).to_pandas()
-    evidence = evidence.sort_values(["product_id", "package_type"], ignore_index=True)
+    evidence = in_order(_read(inputs["evidence"], EVIDENCE_COLUMNS), GRAIN)
     _check_grain(evidence)
-    evidence["weight"] = _weights(evidence, params)
-    evidence["label"], evidence["source"] = _resolve(evidence, params)
-    evidence["is_random_test"] = (evidence["random_tests_passed"] + evidence["random_tests_failed"]) > 0
-    labels = evidence[evidence["source"] != ""]
-    write_parquet(
-        pa.Table.from_pandas(labels[LABEL_SCHEMA.names], LABEL_SCHEMA, preserve_index=False),
-        output / "labels.parquet",
-    )
+    label, source = _resolve(evidence, params)
+    known = {
+        **{name: evidence[name] for name in LABEL_SCHEMA.names if name in evidence.column_names},
+        "label": pa.array(label),
+        "weight": pa.array(_weights(evidence, params)),
+        "is_random_test": pa.array(_sum_of(evidence, "random_tests_passed", "random_tests_failed") > 0),
+        "source": pa.array(source),
+    }
+    labels = pa.table([known[name].cast(LABEL_SCHEMA.field(name).type) for name in LABEL_SCHEMA.names], LABEL_SCHEMA)
+    write_parquet(labels.filter(pa.array(source != NO_LABEL)), output / "labels.parquet")
     volume = _read(inputs["evidence"] / "volume", VOLUME_COLUMNS).sort_by(
         [("package_type", "ascending"), ("week", "ascending")]
     )
@@ -118,37 +124,61 @@ def _read(folder: Path, columns: tuple[str, ...]) -> pa.Table:
     return pa.concat_tables([table.select(columns) for table in tables])
 
 
-def _check_grain(evidence: pd.DataFrame) -> None:
-    is_repeated = evidence.duplicated(["product_id", "package_type"])
-    if is_repeated.any():
-        row = evidence[is_repeated].iloc[0]
+def _check_grain(evidence: pa.Table) -> None:
+    """Whether there is one row per product and package type, given rows in their order."""
+    row = pc.index(is_before_next(evidence, GRAIN), value=False).as_py()
+    if row >= 0:
+        product_id, package_type = (evidence[name][row].as_py() for name in GRAIN)
         raise LabelError(
-            f"the evidence has more than one row for product {row['product_id']!r} in {row['package_type']!r}; "
+            f"the evidence has more than one row for product {product_id!r} in {package_type!r}; "
             "sum it to one row per product and package type"
         )
 
 
-def _resolve(evidence: pd.DataFrame, params: LabelParams) -> tuple[np.ndarray, np.ndarray]:
-    """Label (1, 0) and source per row; the source is empty where there is no label."""
-    has_tests = (evidence["tests_passed"] + evidence["tests_failed"]) > 0
-    is_damaged = evidence["damage_reports"] >= params.min_damage_reports
-    is_safe = (evidence["damage_reports"] == 0) & (evidence["shipments"] >= params.min_shipments)
-    label = np.where(has_tests, evidence["tests_passed"] > evidence["tests_failed"], is_safe)
-    source = np.select([has_tests, is_damaged | is_safe], ["test", "feedback"], default="")
+def _resolve(evidence: pa.Table, params: LabelParams) -> tuple[np.ndarray, np.ndarray]:
+    """Label (1, 0) and source per row; the source is `NO_LABEL` where there is none."""
+    passed, failed = _sum_of(evidence, "tests_passed"), _sum_of(evidence, "tests_failed")
+    reports, shipments = _sum_of(evidence, "damage_reports"), _sum_of(evidence, "shipments")
+    has_tests = passed + failed > 0
+    is_damaged = reports >= params.min_damage_reports
+    is_safe = (reports == 0) & (shipments >= params.min_shipments)
+    label = np.where(has_tests, passed > failed, is_safe)
+    source = np.where(has_tests, "test", np.where(is_damaged | is_safe, "feedback", NO_LABEL))
     return label.astype(np.int8), source
 
 
-def _weights(evidence: pd.DataFrame, params: LabelParams) -> np.ndarray:
+def _weights(evidence: pa.Table, params: LabelParams) -> np.ndarray:
     """1 for rows with tests; P(type shipped) / P(type shipped | category), clipped and scaled, for the others."""
-    is_shipped = (evidence["shipments"] > 0) | (evidence["damage_reports"] > 0)
-    category_of = evidence.groupby("product_id")["category"].min()
-    category = evidence["product_id"].map(category_of)
-    products = len(category_of)
-    products_in_category = evidence["product_id"].groupby(category).transform("nunique")
-    shipped = is_shipped.groupby(evidence["package_type"]).transform("sum")
-    shipped_in_category = is_shipped.groupby([evidence["package_type"], category]).transform("sum")
+    is_shipped = _sum_of(evidence, "shipments", "damage_reports") > 0
+    package_type = _rank(evidence["package_type"])
+    product, category_of = _products(evidence)
+    category = category_of[product]
+    groups = package_type * (int(category_of.max(initial=0)) + 1) + category
+    products_in_category = np.bincount(category_of)[category]
+    shipped = np.bincount(package_type, weights=is_shipped)[package_type]
+    shipped_in_category = np.bincount(groups, weights=is_shipped)[groups]
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 for types never shipped: only rows with tests
-        weights = (shipped / products).to_numpy() / (shipped_in_category / products_in_category).to_numpy()
+        weights = (shipped / len(category_of)) / (shipped_in_category / products_in_category)
     limit = params.max_propensity_weight
-    has_tests = ((evidence["tests_passed"] + evidence["tests_failed"]) > 0).to_numpy()
+    has_tests = _sum_of(evidence, "tests_passed", "tests_failed") > 0
     return np.where(has_tests, 1.0, params.feedback_weight * np.clip(weights, 1 / limit, limit))
+
+
+def _products(evidence: pa.Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The number of each row's product, shape (rows,), and that of its least category, shape (products,)."""
+    is_first = np.ones(len(evidence), dtype=bool)
+    ids = evidence["product_id"].combine_chunks()
+    is_first[1:] = pc.not_equal(ids[:-1], ids[1:]).to_numpy(zero_copy_only=False)
+    return np.cumsum(is_first) - 1, np.minimum.reduceat(_rank(evidence["category"]), np.flatnonzero(is_first))
+
+
+def _rank(texts: pa.ChunkedArray) -> npt.NDArray[np.intp]:
+    """The number of each text among the distinct ones in their order, shape (rows,)."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    rank = np.empty(len(encoded.dictionary), np.intp)
+    rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(rank))
+    return rank[encoded.indices.to_numpy()]
+
+
+def _sum_of(evidence: pa.Table, *columns: str) -> npt.NDArray[np.int64]:
+    return np.sum([evidence[name].to_numpy() for name in columns], axis=0)

@@ -92,7 +92,9 @@ class _Tables:
     def peek(self, rows: int) -> pa.Table:
         """The next `rows` rows, fewer at the end, which stay the next ones."""
         self._fill(rows)
-        return pa.concat_tables([self._schema.empty_table(), *self._pending]).slice(0, rows)
+        batches = [batch for table in self._pending for batch in table.to_batches()]
+        # An empty table of PyArrow's own making would have pandas imported.
+        return pa.Table.from_batches(batches, self._schema).slice(0, rows)
 
     def take(self, rows: int) -> pa.Table:
         """The next `rows` rows, fewer at the end, as one chunk per column."""

@@ -28,6 +28,7 @@ from dagster._core.executor.base import Executor
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from packaging_assets.threads.machine import usable_cores, usable_memory
+from packaging_assets.threads.priorities import order_of_steps
 from packaging_assets.threads.step_thread import Ended, StepThread, end_all
 
 BYTES_PER_STEP = 2 * 1024**3
@@ -114,7 +115,10 @@ class ThreadedExecutor(Executor):
             pools = stack.enter_context(_PromptPools(job_context.instance, job_context.dagster_run))
             active = stack.enter_context(
                 execution_plan.start(
-                    retry_mode=self._retries, max_concurrent=self._max_concurrent, instance_concurrency_context=pools
+                    retry_mode=self._retries,
+                    sort_key_fn=order_of_steps(job_context.instance, execution_plan),  # pyright: ignore[reportArgumentType]
+                    max_concurrent=self._max_concurrent,
+                    instance_concurrency_context=pools,
                 )
             )
             yield from _capture_output(stack, job_context, execution_plan)

@@ -62,7 +62,7 @@ _LOSS = "scores must be probabilities, so the platform always minimises log-loss
 _SEED = "set `seed` of the model instead"
 _FILES = "training writes no files but the model"
 _INPUTS = "training reads no files but its inputs"
-_LOGGING = "training is silent; its curve is kept in the model file"
+_LOGGING = "training is silent; points of its curve are kept in the model file"
 
 SET_BY_PLATFORM = {
     "random_seed": _SEED,
@@ -86,6 +86,9 @@ SET_BY_PLATFORM = {
     "callback": _LOGGING,
 }
 """Parameters that nobody may set, each with the reason or the place to set it."""
+
+METRIC_PERIOD = 50
+"""Trees between two points of the learning curve: a loss after each tree is a twentieth of the time of training."""
 
 SNAPSHOT_SECONDS = 60
 """Between two checkpoints, where they are kept: a machine of spare capacity is taken away with two minutes' notice."""
@@ -134,13 +137,15 @@ class CatBoostArchitecture:
         from catboost import CatBoostClassifier, CatBoostError, Pool
 
         check_columns(X, self._features)
-        pool = Pool(X, y, weight=sample_weight, cat_features=list(self._features.categorical))
+        weight = None if (sample_weight == 1).all() else sample_weight  # the same trees, a twentieth sooner
+        pool = Pool(X, y, weight=weight, cat_features=list(self._features.categorical))
         with tempfile.TemporaryDirectory() as scratch:
             self._model = CatBoostClassifier(
                 **self._parameters,
                 loss_function="Logloss",
                 random_seed=seed,
                 logging_level="Silent",
+                metric_period=METRIC_PERIOD,
                 **self._files_of_training(scratch),
             )
             try:

@@ -92,3 +92,18 @@ def test_what_does_not_go_together_is_refused_before_anything_is_loaded(
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_fails_outside_of_its_steps_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no order of the steps is known")
+
+    monkeypatch.setattr("packaging_assets.threads.executor.order_of_steps", refuse)
+    home = ["--home", str(tmp_path)]
+    config = 'first_week = "2025-01-06"\nlast_day = "2025-01-12"\n'
+    (tmp_path / "settings.toml").write_text(config)
+
+    result = CliRunner().invoke(main, ["run", "weekly@2025-01-06", *home])
+
+    assert result.exit_code == 1
+    assert "weekly for 2025-01-06 failed: no order of the steps is known (run " in result.stderr

@@ -4,6 +4,7 @@ from threading import Event
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier, Pool
 
 from packaging_assets.domain.architectures import (
     BUILT_IN,
@@ -13,7 +14,7 @@ from packaging_assets.domain.architectures import (
     architecture_modules,
     check_feature_kinds,
 )
-from packaging_assets.domain.architectures.catboost import SET_BY_PLATFORM, CatBoostArchitecture
+from packaging_assets.domain.architectures.catboost import DEFAULTS, SET_BY_PLATFORM, CatBoostArchitecture
 from packaging_assets.domain.features import FeatureError, FeatureSet
 from packaging_assets.domain.interruptions import interruptible
 
@@ -130,6 +131,27 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
         saved.append((tmp_path / "model.cbm").read_bytes())
 
     assert saved[0] == saved[1]
+
+
+def test_weights_that_are_all_1_give_the_trees_that_catboost_makes_of_them():
+    frame, labels = many_products()
+    model = CatBoostArchitecture(FeatureSet(numeric=tuple(frame.columns)), {"iterations": 15})
+    model.fit(frame, labels, sample_weight=np.ones(len(labels)), seed=1)
+    by_hand = CatBoostClassifier(**DEFAULTS | {"iterations": 15}, random_seed=1, allow_writing_files=False)
+    by_hand.fit(Pool(frame, labels, weight=np.ones(len(labels))), logging_level="Silent")
+
+    assert (model.predict_proba(model.prepare(frame)) == by_hand.predict_proba(frame)).all()
+
+
+def test_weights_that_differ_count():
+    frame, labels = many_products()
+    scores = []
+    for weights in (np.ones(len(labels)), np.where(labels == 1, 1.0, 5.0)):
+        model = CatBoostArchitecture(FeatureSet(numeric=tuple(frame.columns)), {"iterations": 15})
+        model.fit(frame, labels, sample_weight=weights, seed=1)
+        scores.append(model.predict_proba(model.prepare(frame))[:, 1].mean())
+
+    assert scores[1] < scores[0] - 0.1
 
 
 def test_the_number_of_threads_is_a_parameter_since_the_trees_depend_on_it():

@@ -7,7 +7,13 @@ import pytest
 
 from packaging_assets.domain.features import MISSING, FeatureSet
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY
-from packaging_assets.domain.profiles import ProfileComparison, build_profile, compare, population_stability_index
+from packaging_assets.domain.profiles import (
+    ProfileComparison,
+    build_profile,
+    compare,
+    histogram,
+    population_stability_index,
+)
 
 FEATURES = FeatureSet(numeric=("weight_kg", "title_words"), categorical=("brand",))
 
@@ -130,3 +136,15 @@ def test_rows_without_titles_leave_words_out():
     profile = build_profile(frame, FEATURES, pa.array(["a"] * 4))
 
     assert compare(profile, frame)["title_words"] is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_are_counted_as_in_double_precision_also_at_the_edges(dtype):
+    edges = np.array([-1.5, 0.1, 0.3, 1e30])  # .1 and .3 are no float32: one is above the nearest, the other below
+    near = [np.nextafter(dtype(edge), dtype(to)) for edge in edges for to in (-np.inf, np.inf)]
+    values = np.array([*edges, *near, np.inf, -np.inf, 0.0, np.nan, np.nan], dtype)
+
+    present = values[~np.isnan(values)].astype(np.float64)
+    expected = np.bincount(np.searchsorted(edges, present, side="right"), minlength=5)
+    assert histogram(edges, values).tolist() == expected.tolist()
+    assert histogram(np.empty(0), values).tolist() == [len(present)]

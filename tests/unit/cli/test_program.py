@@ -1,0 +1,51 @@
+"""The `packaging` command as a process: its status, all that it prints, and what others asked to be done at its end."""
+
+import subprocess
+import sys
+
+import pytest
+
+ENDS = """
+import atexit, sys, threading, time
+from packaging_assets.cli import main
+from packaging_assets.cli.program import program
+import click
+
+@main.command("said")
+def said():
+    threading.Thread(target=lambda: (time.sleep(0.2), print("a thread ended"))).start()
+    atexit.register(print, "asked to be told")
+    print("x" * 100_000)
+    raise SystemExit(STATUS)
+
+main.get_command = lambda context, name: said
+sys.argv = ["packaging", "said"]
+program()
+"""
+
+
+def run(status):
+    code = ENDS.replace("STATUS", repr(status))
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+
+
+@pytest.mark.parametrize(("status", "expected"), [(0, 0), (None, 0), (3, 3)])
+def test_everything_printed_arrives_and_everyone_is_told(status, expected):
+    ended = run(status)
+
+    assert (ended.returncode, ended.stderr) == (expected, "")
+    assert ended.stdout.splitlines() == ["x" * 100_000, "a thread ended", "asked to be told"]
+
+
+def test_a_status_that_is_a_sentence_is_printed_and_counts_as_1():
+    ended = run("it broke")
+
+    assert (ended.returncode, ended.stderr) == (1, "it broke\n")
+
+
+def test_an_error_of_the_program_has_its_trace():
+    code = ENDS.replace("raise SystemExit(STATUS)", "raise ZeroDivisionError('no')")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("ZeroDivisionError: no\n")
