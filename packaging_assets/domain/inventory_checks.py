@@ -17,6 +17,7 @@ from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.parquet_files import count_rows
 from packaging_assets.domain.profiles import ProfileComparison
+from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.verdicts import CheckDefinition, combine, judge_by
 
 INVENTORY_CHECKS: tuple[CheckDefinition, ...] = tuple(gate.definition for gate in DRIFT_GATES)
@@ -81,6 +82,6 @@ def _compare(inventory: Path, profiles: Mapping[str, Any]) -> dict[str, dict[str
     ]
     titles, every = title_column(inventory), max(1, count_rows(inventory) // CHECKED_ROWS)
     for features, comparison in zip(columns, comparisons, strict=True):
-        for part in iterate_features(inventory, features, extra_columns=titles, every=every):
+        for part in read_ahead(iterate_features(inventory, features, extra_columns=titles, every=every)):
             comparison.add(feature_frame(part, features), part[TITLE] if titles else None)
     return {name: comparisons[index].drift() for name, index in which.items()}

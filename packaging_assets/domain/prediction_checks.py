@@ -19,6 +19,7 @@ from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.json_files import write_json
 from packaging_assets.domain.parquet_files import list_parts, read_parquet
 from packaging_assets.domain.performance_estimation import ScoreCounts
+from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.score_profiles import score_bins, score_index
 from packaging_assets.domain.verdicts import CheckDefinition, Gate, combine, judge_by
 
@@ -95,9 +96,11 @@ def check_predictions(inputs: Mapping[str, Path], params: CheckPredictionsParams
     counts = {model.model: _Counts(model) for model in params.models}
     columns = {model.model: FIT_COLUMNS[model.package_type] for model in params.models}
     parts = zip(list_parts(inputs["inventory"]), list_parts(inputs["predictions"]), strict=True)
-    for inventory, predictions in parts:
-        fits = read_parquet(inventory, sorted({*columns.values()}))
-        scores = read_parquet(predictions, ("model", "score"))
+    tables = (
+        (read_parquet(inventory, sorted({*columns.values()})), read_parquet(predictions, ("model", "score")))
+        for inventory, predictions in parts
+    )
+    for fits, scores in read_ahead(tables):
         # Of each product there is a row per model, always in the same order.
         models = len(scores) // max(len(fits), 1)
         of_each = scores["score"].to_numpy().reshape(len(fits), models)

@@ -27,13 +27,14 @@ class WarehouseError(Exception):
 class Slices:
     """A query as slices that follow one another in its order, each small enough to be put in order in memory.
 
-    A warehouse that would have to write a large result to disk to sort it takes slice by slice; any other one runs
-    `whole()`. Both have the same parameters, of which `$slice_start` and `$slice_end` are the first slice's start and
-    the last one's end.
+    A warehouse that would have to write a large result to disk to sort it takes slice by slice, and at once what is
+    stored in this order; any other one runs `whole()`. Both have the same parameters, of which `$slice_start` and
+    `$slice_end` are the first slice's start and the last one's end.
 
     Attributes:
         shared: relations that `rows` reads by these names: made once, however many slices there are.
-        sizes: ascending `slice_start`s, times, and how many `slice_rows` there are at most until the next.
+        sizes: ascending `slice_start`s, times; how many `slice_rows` there are at most until the next; and the numbers
+            of the `first_row` and the `last_row` of these in the table as it is stored.
         rows: the rows of [$slice_start, $slice_end), in any order.
         order: the columns that put rows in a total order; the first one is what slices are cut by.
     """

@@ -214,8 +214,9 @@ def test_an_extract_is_known_by_its_content_and_unloaded_when_opened(warehouse: 
 
 SLICES = Slices(
     shared={"dropped": "select number from ml.moments where number % 10 = $dropped"},
-    sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows from ml.moments "
-    "where seen_at >= $slice_start and seen_at < $slice_end group by date_trunc('hour', seen_at) order by slice_start",
+    sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows, min(rowid) as first_row, "
+    "max(rowid) as last_row from ml.moments where seen_at >= $slice_start and seen_at < $slice_end "
+    "group by date_trunc('hour', seen_at) order by slice_start",
     rows="select moments.* from ml.moments as moments left join dropped on moments.number = dropped.number "
     "where dropped.number is null and moments.seen_at >= $slice_start and moments.seen_at < $slice_end",
     order=("seen_at", "number"),

@@ -101,36 +101,79 @@ HOUR = dt.timedelta(hours=1)
 MIDNIGHT = dt.datetime.fromisoformat("2025-01-06")
 
 
-def test_neighbouring_hours_are_one_slice_as_far_as_they_fit() -> None:
-    sizes = [(MIDNIGHT + number * HOUR, rows) for number, rows in enumerate([4, 6, 1, 30, 2, 3])]
+def sizes_of(*hours: tuple[int, int]) -> list[tuple[dt.datetime, int, int, int]]:
+    """Hours from midnight on, each with so many rows, stored from such a row on."""
+    return [(MIDNIGHT + number * HOUR, rows, at, at + rows - 1) for number, (rows, at) in enumerate(hours)]
+
+
+def test_hours_that_are_not_stored_in_their_order_are_one_slice_as_far_as_they_fit() -> None:
+    sizes = sizes_of((4, 90), (6, 80), (1, 70), (30, 40), (2, 30), (3, 20))
     start, end = MIDNIGHT - HOUR, MIDNIGHT + 9 * HOUR
     assert plan_slices(sizes, start, end, 10) == [
-        Slice(start, MIDNIGHT + 2 * HOUR, 10),
+        Slice(start, MIDNIGHT + 2 * HOUR, 10, is_stored_so=False),
         Slice(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR, 1),
-        Slice(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, 30),
-        Slice(MIDNIGHT + 4 * HOUR, end, 5),
+        Slice(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, 30, is_stored_so=False),
+        Slice(MIDNIGHT + 4 * HOUR, end, 5, is_stored_so=False),
     ]
     assert plan_slices([], start, end, 10) == []
 
 
+def test_hours_that_are_stored_in_their_order_are_one_slice_however_many_rows_they_have() -> None:
+    rebuilt = (8, 900)
+    sizes = sizes_of((9, 0), (9, 10), (9, 20), rebuilt, (9, 30), (9, 40))
+    start, end = MIDNIGHT, MIDNIGHT + 6 * HOUR
+    assert plan_slices(sizes, start, end, 10) == [
+        Slice(start, MIDNIGHT + 4 * HOUR, 35),
+        Slice(MIDNIGHT + 4 * HOUR, end, 18),
+    ]
+
+
 @pytest.mark.parametrize("slice_rows", [1, 7, 100, 1000])
-def test_small_and_large_slices_give_the_same_rows(tmp_path: Path, slice_rows: int) -> None:
+@pytest.mark.parametrize("numbers", ["as they came", "a day built again", "in no order", "from the last to the first"])
+def test_small_and_large_slices_give_the_same_rows(slice_rows: int, numbers: str) -> None:
     """A slice that is too large is sorted by DuckDB, one that is not is put in order here."""
     slices = Slices(
         shared={"nothing": "select 1 as number where $zero = 1"},
-        sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows from moments "
-        "group by 1 order by 1",
+        sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows, min(rowid), max(rowid) "
+        "from moments group by 1 order by 1",
         rows="select * from moments where seen_at >= $slice_start and seen_at < $slice_end  -- $unknown",
         order=("seen_at", "number"),
     )
-    numbers = [number * 37 % 500 for number in range(500)]
+    stored = {
+        "as they came": [*range(500)],
+        "a day built again": [*range(130), *range(250, 500), *range(130, 250)],
+        "in no order": [number * 37 % 500 for number in range(500)],
+        "from the last to the first": [*reversed(range(500))],
+    }[numbers]
     with duckdb.connect() as connection:
         connection.execute("create table moments (number bigint, seen_at timestamp)")
-        rows = [(number, MIDNIGHT + dt.timedelta(minutes=number)) for number in numbers]
+        rows = [(number, MIDNIGHT + dt.timedelta(minutes=number)) for number in stored]
         connection.executemany("insert into moments values (?, ?)", rows)
         parameters = {"zero": 0, "slice_start": MIDNIGHT, "slice_end": MIDNIGHT + 24 * HOUR}
         found = open_slices(connection, slices, parameters, slice_rows=slice_rows).read_all()
     assert found["number"].to_pylist() == list(range(500))
+
+
+def test_what_is_stored_in_order_is_put_in_order_within_its_hours_as_it_is_read(tmp_path: Path) -> None:
+    """More rows than DuckDB hands over at a time, out of order within each hour, with rows deleted in between."""
+    slices = Slices(
+        shared={},
+        sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows, min(rowid), max(rowid) "
+        "from moments group by 1 order by 1",
+        rows="select * from moments where seen_at >= $slice_start and seen_at < $slice_end",
+        order=("seen_at", "number"),
+    )
+    with duckdb.connect(str(tmp_path / "moments.duckdb"), config={"threads": 2}) as connection:
+        connection.execute(
+            "create table moments as select i as number, $midnight::timestamp + to_hours(i // 10000) "
+            "+ to_seconds((i * 7919) % 3600) as seen_at from range(400000) as numbers (i)",
+            {"midnight": MIDNIGHT},
+        )
+        connection.execute("delete from moments where number % 13 = 0")
+        parameters = {"slice_start": MIDNIGHT, "slice_end": MIDNIGHT + 48 * HOUR}
+        found = open_slices(connection, slices, parameters, slice_rows=25_000).read_all()
+        expected = connection.sql("select * from moments order by seen_at, number").to_arrow_table()
+    assert found.equals(expected)
 
 
 def test_texts_that_repeat_are_written_once(tmp_path: Path) -> None:
