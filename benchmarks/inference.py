@@ -1,18 +1,17 @@
 """Inference against its floors: a month, its memory, a day, a day of features, and workers side by side.
 
-Catalogues are made once under a folder and kept (`python -m benchmarks.inference FOLDER --help`); ten million products
-take some 12 GB of disk and ten minutes. Start-up (imports, definitions) is outside the figures and stands beside them.
+Catalogues are made once under a folder and kept; ten million products take some 12 GB of disk and three minutes.
+Start-up (imports, definitions) is outside the figures and stands beside them.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,35 +211,3 @@ def _check_same_bytes(work: Path) -> None:
         }
         if not expected or found != expected:
             raise RuntimeError(f"{count} workers wrote other predictions than one")
-
-
-MEASUREMENTS: dict[str, Callable[..., list[dict[str, Any]]]] = {
-    "monthly": measure_monthly,
-    "daily": measure_daily,
-    "features_day": measure_features_day,
-    "workers": measure_workers,
-}
-
-
-def main() -> None:
-    """Run what is asked for and print the results as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where catalogues are kept")
-    parser.add_argument("--what", choices=[*MEASUREMENTS, "memory"], nargs="+", default=[*MEASUREMENTS])
-    parser.add_argument("--products", type=int, default=PRODUCTS)
-    parser.add_argument("--smaller", type=int, default=1_000_000, help="the catalogue that a day is compared with")
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(MEMORY_SIZES), help="of which memory is measured")
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    for what in options.what:
-        if what == "memory":
-            results = measure_memory(options.repeats, options.sizes, folder=options.folder)
-        elif what == "daily":
-            results = measure_daily(options.repeats, options.products, options.smaller, folder=options.folder)
-        else:
-            results = MEASUREMENTS[what](options.repeats, options.products, folder=options.folder)
-        sys.stdout.write(json.dumps(results, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

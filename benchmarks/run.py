@@ -65,7 +65,7 @@ def main(
     is_list: bool,
     is_report: bool,
 ) -> None:
-    r"""Measure what the platform costs on top of the work itself.
+    """Measure what the platform costs on top of the work itself.
 
     Each figure is a ratio: what ours cost over what a floor cost, a plain
     script that does the same work without the platform, run in turns with

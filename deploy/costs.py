@@ -58,7 +58,7 @@ class Figures:
     largest_training_set: float = 5_000_000
     training_core_seconds_per_million: float = 370  # measured: 18.4 s for 50,000 rows, taken as linear
     jobs_per_training: int = 3  # a week and model: split, train, evaluate
-    chunk_rows: int = 250_000
+    chunk_rows: int = 200_000  # as the setting rows_per_chunk
 
     rpus: int = 8
     rpu_seconds_per_million: float = 160  # assumed: 20 s at 8 RPU to build, unload or load a million rows

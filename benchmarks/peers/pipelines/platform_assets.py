@@ -1,8 +1,8 @@
 """The platform: each step an artifact behind its cache, run by its runner on its executor and Dagster storage.
 
 `python platform_assets.py` runs the job, `python platform_assets.py resume` goes on with the last run where it failed
-or was killed. Registering and naming the champion are not artifacts but the asset's own work, as in the platform: they
-run each time, and change nothing when nothing has changed.
+or was killed; it loads and ends as `packaging run` does. Registering and naming the champion are not artifacts but the
+asset's own work, as in the platform: they run each time, and change nothing when nothing has changed.
 """
 
 import os
@@ -19,6 +19,8 @@ from benchmarks.peers import platform_steps, steps
 from packaging_assets.artifacts.content import content_hash, describe_files, file_sha256
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.step import Input, Step
+from packaging_assets.cli.program import end_at_once
+from packaging_assets.collector import resting_collector
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.home import DAGSTER_YAML
 from packaging_assets.jobs import WEEKLY_JOB
@@ -140,11 +142,13 @@ def main(command: str = "run") -> None:
     (home / "dagster.yaml").write_text(DAGSTER_YAML)
     ref = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
     instance = dg.DagsterInstance.from_ref(with_home_storage(ref))
-    runner = JobRunner(definitions(), instance, home)
+    with resting_collector(keeps_all=True):
+        runner = JobRunner(definitions(), instance, home)
     try:
         runner.run("weekly", first=WEEK) if command == "run" else runner.retry("last")
     except JobFailedError as error:
         sys.exit(str(error))
+    end_at_once(0)
 
 
 if __name__ == "__main__":
