@@ -81,7 +81,7 @@ class Home:
 
     def artifacts(self) -> dict[str, str]:
         """URI -> content hash of everything that was ever committed."""
-        manifests = (self.folder / "artifacts").glob("**/manifest.json")
+        manifests = (self.folder / "artifacts").glob("[!.]*/**/manifest.json")  # .staging has what a kill left
         uris = (manifest.parent.relative_to(self.folder / "artifacts").as_posix() for manifest in manifests)
         return {uri: self.store.get(uri).content_hash for uri in uris}
 

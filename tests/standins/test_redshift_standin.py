@@ -350,8 +350,9 @@ def test_a_client_token_runs_a_statement_once(things: DataApi) -> None:
 
 
 def test_a_statement_is_cancelled_and_changes_nothing(redshift: Any, things: DataApi) -> None:
-    redshift.faults.inject("slow_statement", matching="select count", seconds=30)
-    statement_id = things.submit("delete from things", "select count(*) from things")
+    # Cancelled before it is reached, the slow one would be waited for by the next statement like it.
+    redshift.faults.inject("slow_statement", matching="as slow", seconds=30)
+    statement_id = things.submit("delete from things", "select count(*) as slow from things")
     deadline = time.monotonic() + 10
     while things.client.describe_statement(Id=statement_id)["Status"] != "STARTED" and time.monotonic() < deadline:
         time.sleep(0.01)
