@@ -25,7 +25,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "orchestration.ui": {},
     "orchestration.many_models": {},
     "training.weekly_training": {"labelled": 2_000},
-    "training.small_training": {"labelled": 2_000, "products": 2_500},
+    "training.small_training": {"labelled": 4_000, "products": 8_000},
     "inference.monthly": {"products": 20_000},
     "inference.memory": {"sizes": (10_000, 20_000)},
     "inference.daily": {"products": 40_000, "smaller": 20_000},
