@@ -12,8 +12,7 @@ from graphlib import TopologicalSorter
 import dagster as dg
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.plan.step import ExecutionStep
-
-PRIORITY_TAG = "dagster/priority"
+from dagster._core.storage.tags import PRIORITY_TAG
 
 LEARNS = {PRIORITY_TAG: "2"}
 """Steps that fit models: they take longest, so the rest fills the gaps that they leave."""
@@ -49,8 +48,8 @@ def path_seconds(dependencies: Mapping[str, Set[str]], seconds: Mapping[str, flo
 
 def _priority(step: ExecutionStep) -> int:
     try:
-        return int((step.tags or {}).get(PRIORITY_TAG, "0"))
-    except ValueError:  # as Dagster's own order does
+        return int(step.tags.get(PRIORITY_TAG, "0"))
+    except ValueError:  # as Dagster's claims on pools take it; its own order of steps would fail the run
         return 0
 
 

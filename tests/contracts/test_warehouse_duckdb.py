@@ -99,6 +99,10 @@ def test_the_size_of_a_file_must_be_positive(tmp_path: Path) -> None:
 
 HOUR = dt.timedelta(hours=1)
 MIDNIGHT = dt.datetime.fromisoformat("2025-01-06")
+SIZES_OF_MOMENTS = """
+select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows, min(rowid), max(rowid)
+from moments group by 1 order by 1
+"""
 
 
 def sizes_of(*hours: tuple[int, int]) -> list[tuple[dt.datetime, int, int, int]]:
@@ -134,8 +138,7 @@ def test_small_and_large_slices_give_the_same_rows(slice_rows: int, numbers: str
     """A slice that is too large is sorted by DuckDB, one that is not is put in order here."""
     slices = Slices(
         shared={"nothing": "select 1 as number where $zero = 1"},
-        sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows, min(rowid), max(rowid) "
-        "from moments group by 1 order by 1",
+        sizes=SIZES_OF_MOMENTS,
         rows="select * from moments where seen_at >= $slice_start and seen_at < $slice_end  -- $unknown",
         order=("seen_at", "number"),
     )
@@ -158,8 +161,7 @@ def test_what_is_stored_in_order_is_put_in_order_within_its_hours_as_it_is_read(
     """More rows than DuckDB hands over at a time, out of order within each hour, with rows deleted in between."""
     slices = Slices(
         shared={},
-        sizes="select date_trunc('hour', seen_at) as slice_start, count(*) as slice_rows, min(rowid), max(rowid) "
-        "from moments group by 1 order by 1",
+        sizes=SIZES_OF_MOMENTS,
         rows="select * from moments where seen_at >= $slice_start and seen_at < $slice_end",
         order=("seen_at", "number"),
     )

@@ -9,7 +9,6 @@ ENDS = """
 import atexit, sys, threading, time
 from packaging_assets.cli import main
 from packaging_assets.cli.program import program
-import click
 
 @main.command("said")
 def said():
