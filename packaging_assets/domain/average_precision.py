@@ -131,12 +131,10 @@ def average_precision_error(y: Labels, scores: FloatArray) -> float:
 
 def area_under_roc(y: Labels, scores: FloatArray) -> float:
     """Probability that a row with y = 1 scores above one with y = 0, ties counting half. NaN with one class only."""
-    values, which = np.unique(scores, return_inverse=True)
-    counts = np.bincount(which, minlength=len(values)).astype(np.float64)
-    positives = np.bincount(which, weights=y, minlength=len(values))
-    negatives = counts - positives
-    pairs = positives.sum() * negatives.sum()
+    positives, negatives = np.sort(scores[y == 1]), np.sort(scores[y != 1])
+    pairs = len(positives) * len(negatives)
     if not pairs:
         return float("nan")
-    below = np.cumsum(negatives) - negatives
-    return float((positives * (below + negatives / 2)).sum() / pairs)
+    below = np.searchsorted(negatives, positives, side="left").sum()
+    not_above = np.searchsorted(negatives, positives, side="right").sum()
+    return float((below + not_above) / (2 * pairs))
