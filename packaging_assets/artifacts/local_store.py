@@ -14,8 +14,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ from packaging_assets.artifacts.store import (
 )
 
 READ_ONLY = 0o444
+FLUSHED_AT_ONCE = 4
+"""Files."""
 
 
 def utc_now() -> dt.datetime:
@@ -106,8 +109,10 @@ class LocalArtifactStore:
             shutil.move(folder, staged)  # a rename where `folder` is on this disk, as every scratch folder is
             _write_json(staged / FINGERPRINT, asdict(parts))
             _write_json(staged / PROVENANCE, {"computed_at": self._clock().isoformat(), **provenance})
-            _write_json(staged / MANIFEST, describe_artifact(staged, names, (asset_key, partition, parts.fingerprint)))
-            _flush(staged)
+            with _flushing([staged / name for name in names]):
+                manifest = describe_artifact(staged, names, (asset_key, partition, parts.fingerprint))
+            _write_json(staged / MANIFEST, manifest)
+            _flush_rest(staged, names)
             with places_lock(self._root):
                 _rename_unless_there(staged, target)
         finally:
@@ -254,14 +259,28 @@ class LocalArtifactStore:
         return self._root / STAGING / uuid.uuid4().hex
 
 
-def _flush(folder: Path) -> None:
-    """Make files read-only and put everything on disk, the manifest last."""
-    paths = [path for path in folder.rglob("*") if path != folder / MANIFEST]
-    for path in [*paths, folder / MANIFEST]:
-        if path.is_file():
-            path.chmod(READ_ONLY)
-        _fsync(path)
+@contextmanager
+def _flushing(files: Sequence[Path]) -> Generator[None]:
+    """Put the files on disk while the block reads them: the one waits for the disk, the other takes the processor."""
+    with ThreadPoolExecutor(FLUSHED_AT_ONCE, thread_name_prefix="flush") as threads:
+        flushed = threads.map(_flush_file, files)
+        yield
+        list(flushed)  # raises what one of them raised
+
+
+def _flush_rest(folder: Path, flushed: Collection[str]) -> None:
+    """Put the store's own files and the folders on disk, the manifest last."""
+    done = {folder / MANIFEST, *(folder / name for name in flushed)}
+    for path in [path for path in folder.rglob("*") if path not in done]:
+        _flush_file(path) if path.is_file() else _fsync(path)
+    _flush_file(folder / MANIFEST)
     _fsync(folder)
+
+
+def _flush_file(path: Path) -> None:
+    """Make it read-only, and put it on disk."""
+    path.chmod(READ_ONLY)
+    _fsync(path)
 
 
 def _fsync(path: Path) -> None:

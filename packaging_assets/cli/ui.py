@@ -1,6 +1,7 @@
 """`packaging ui`: the Dagster UI over a home."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def ui(settings: Settings, port: int, host: str) -> None:
 
     prepare_home(settings)
     environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
+    # Dagster ends its servers by SIGINT. What a shell starts in the background ignores it, and so would they: they
+    # would outlive the command.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     dg = Path(sys.executable).parent / "dg"
     os.chdir(PROJECT_ROOT)
     os.execve(dg, [str(dg), "dev", "--host", host, "--port", str(port)], environment)  # noqa: S606 - a fixed command

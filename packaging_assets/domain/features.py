@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime
 
 from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.domain.parquet_files import count_groups, list_parts, part_name, read_column_names, read_parquet
+from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.row_order import is_before_next
 
 if TYPE_CHECKING:
@@ -168,12 +169,17 @@ def keep_features(inputs: Mapping[str, Path], params: FeatureExtractParams, outp
     """
     required = ("product_id", "updated_at", *params.columns, *FIT_COLUMNS.values())
     last = None
-    for number, part in enumerate(_parts_of(inputs["extract"])):
-        _check_columns_present(part, required)
-        table = read_parquet(part, ("product_id", "updated_at"))
+    for number, (part, table) in enumerate(read_ahead(_read_order(_parts_of(inputs["extract"]), required))):
         last = _check_rows_increase(part, table, last, params.order)
         _check_older_than(part, table, params)
         _link_or_copy(part, output / part_name(number))
+
+
+def _read_order(parts: Iterable[Path], required: Sequence[str]) -> Iterator[tuple[Path, pa.Table]]:
+    """Of each part, which must have the columns required, those by which rows are in order."""
+    for part in parts:
+        _check_columns_present(part, required)
+        yield part, read_parquet(part, ("product_id", "updated_at"))
 
 
 def read_features(

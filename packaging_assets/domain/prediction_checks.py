@@ -16,9 +16,10 @@ from packaging_assets.domain.drift_gates import SCORE_GATE
 from packaging_assets.domain.features import FIT_COLUMNS, PackageType
 from packaging_assets.domain.gate_findings import Finding, Metrics, is_null, number
 from packaging_assets.domain.gate_policy import GatePolicy
-from packaging_assets.domain.json_files import write_json
+from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.parquet_files import list_parts, read_parquet
 from packaging_assets.domain.performance_estimation import ScoreCounts
+from packaging_assets.domain.predictions import SUMMARY
 from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.score_profiles import score_bins, score_index
 from packaging_assets.domain.verdicts import CheckDefinition, Gate, combine, judge_by
@@ -95,16 +96,16 @@ def check_predictions(inputs: Mapping[str, Path], params: CheckPredictionsParams
     """
     counts = {model.model: _Counts(model) for model in params.models}
     columns = {model.model: FIT_COLUMNS[model.package_type] for model in params.models}
+    # Of each product there is a row per model, always in the same order.
+    models = [model["model"] for model in read_json(inputs["predictions"] / SUMMARY)["models"]]
     parts = zip(list_parts(inputs["inventory"]), list_parts(inputs["predictions"]), strict=True)
     tables = (
-        (read_parquet(inventory, sorted({*columns.values()})), read_parquet(predictions, ("model", "score")))
+        (read_parquet(inventory, sorted({*columns.values()})), read_parquet(predictions, ("score",)))
         for inventory, predictions in parts
     )
     for fits, scores in read_ahead(tables):
-        # Of each product there is a row per model, always in the same order.
-        models = len(scores) // max(len(fits), 1)
-        of_each = scores["score"].to_numpy().reshape(len(fits), models)
-        for column, model in enumerate(scores["model"][:models].to_pylist()):
+        of_each = scores["score"].to_numpy().reshape(len(fits), len(models))
+        for column, model in enumerate(models):
             is_fit = fits[columns[model]].fill_null(fill_value=False).to_numpy()
             counts[model].add(of_each[is_fit, column])
     figures = {model: counted.figures() for model, counted in counts.items()}

@@ -6,9 +6,7 @@ from typing import Any
 
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.parquet_files import count_rows, list_parts, part_name
-from packaging_assets.domain.predictions import PredictParams, check_count
-
-SUMMARY = "predictions.json"
+from packaging_assets.domain.predictions import SUMMARY, PredictParams, check_count
 
 
 def merge_predictions(shards: Sequence[Path], params: PredictParams, output: Path) -> None:

@@ -42,6 +42,9 @@ PREDICTION_SCHEMA = pa.schema(
 No value is ever missing, and the files say so: columns that need no place for it take a quarter less time to write.
 """
 
+SUMMARY = "predictions.json"
+"""The file beside the parts: which models scored how many products, in the order of each product's rows."""
+
 PRODUCTS_PER_GROUP = 32_768
 """Products of a row group: their long form stays in the processor's cache, and their ids below the megabyte at which a
 dictionary is given up."""
@@ -131,7 +134,7 @@ def predict(inputs: Mapping[str, Path], params: PredictParams, output: Path) -> 
         suitable += part.is_suitable.sum(axis=0)
     products = count_rows(inputs["inventory"])
     check_count(count_rows(output), products=products, models=len(models))
-    write_json(output / "predictions.json", _summarise(params, products, suitable))
+    write_json(output / SUMMARY, _summarise(params, products, suitable))
 
 
 def check_count(predictions: int, *, products: int, models: int) -> None:

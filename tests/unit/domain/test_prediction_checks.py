@@ -40,6 +40,7 @@ def run(folder: Path, mailer: np.ndarray, box: np.ndarray, fits: np.ndarray | No
         name = f"part-{number:05d}.parquet"
         pq.write_table(inventory.slice(start, 1500), folder / "inventory" / name)
         pq.write_table(predictions.slice(2 * start, 3000), folder / "predictions" / name)
+    (folder / "predictions" / "predictions.json").write_text('{"models": [{"model": "mailer"}, {"model": "box_text"}]}')
     fields = {"policy": DEFAULT_POLICY, "score_profile": profile(), "pr_auc_standard_error": 0.01, **changes}
     params = CheckPredictionsParams(
         models=tuple(ScoredModel(package_type=t, model=name, **fields) for name, t in TYPES.items())
