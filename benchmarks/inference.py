@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -95,22 +96,32 @@ def measure_daily(
 
 
 def measure_features_day(repeats: int, products: int = PRODUCTS, *, folder: Path) -> list[dict[str, Any]]:
-    """A day's product_features by dbt, as it times its model, against the same SQL in one transaction by hand."""
+    """A day's product_features by dbt, as it times its model, against the same SQL in one transaction by hand.
+
+    The process builds the day twice: what dbt makes of its macros the first time is there the second.
+    """
     home = catalogue(folder, products)
     commands: list[dict[str, Any]] = []
     build = [sys.executable, "-m", "benchmarks.inference_platform", "features", home.settings.home, DAY]
     _run(build)  # the compiled SQL is this run's
     query = next((home.settings.dbt_target_path / "compiled").rglob("product_features.sql"))
     by_hand = [sys.executable, FLOORS / "features_day.py", home.settings.warehouse_path, query, DAY]
-    pairs = alternate(
-        lambda: _inner(by_hand, [], ("model",)), lambda: _inner(build, commands, ("model",)), repeats, warm_up=False
+    floors: list[dict[str, Any]] = []
+    first = alternate(
+        lambda: _inner(by_hand, floors, ("model",)), lambda: _inner(build, commands, ("model",)), repeats, warm_up=False
     )
-    whole = sorted(one["command"][0] for one in commands)
+    name = f"dbt features, a new day on {products:,} products"
     return [
         compared(
-            f"dbt features, a new day on {products:,} products: wall of the model", pairs, goal=1.5,
-            beside={"dbt_command_wall_seconds": whole[len(whole) // 2]},
-        ).as_dict()
+            f"{name}: wall of the model", first, goal=1.5,
+            beside={"dbt_command_wall_seconds": statistics.median(one["model_command"][0] for one in commands)},
+            note="the first in its process: dbt compiles the macros it uses, once per process",
+        ).as_dict(),
+        ratio_of(
+            f"{name}, the next in the process: wall of the model",
+            [one["again"][0] for one in floors], [one["again"][0] for one in commands], goal=1.5, unit="s",
+            beside={"dbt_command_wall_seconds": statistics.median(one["again_command"][0] for one in commands)},
+        ).as_dict(),
     ]  # fmt: skip
 
 
