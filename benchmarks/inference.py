@@ -110,15 +110,14 @@ def measure_features_day(repeats: int, products: int = PRODUCTS, *, folder: Path
     first = alternate(
         lambda: _inner(by_hand, floors, ("model",)), lambda: _inner(build, commands, ("model",)), repeats, warm_up=False
     )
-    name = f"dbt features, a new day on {products:,} products"
     return [
         compared(
-            f"{name}: wall of the model", first, goal=1.5,
+            f"dbt features, a new day on {products:,} products: wall of the model", first, goal=1.5,
             beside={"dbt_command_wall_seconds": statistics.median(one["model_command"][0] for one in commands)},
             note="the first in its process: dbt compiles the macros it uses, once per process",
         ).as_dict(),
         ratio_of(
-            f"{name}, the next in the process: wall of the model",
+            "dbt features, the next day in the process: wall of the model",
             [one["again"][0] for one in floors], [one["again"][0] for one in commands], goal=1.5, unit="s",
             beside={"dbt_command_wall_seconds": statistics.median(one["again_command"][0] for one in commands)},
         ).as_dict(),
