@@ -4,22 +4,19 @@ Floor and ours alternate, each in a fresh process, so that both meet the same ma
 together, of the process and the children it waited for.
 """
 
-import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Usage, alternate, compared, limited, ratio_of, run_command, run_in_turns
+from benchmarks.served_ui import ServedUi
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -158,7 +155,7 @@ def _project(folder: Path, added: int) -> Path:
 
 def _graph_seconds(project: Path) -> float:
     """Wall seconds of the asset graph's query, once the UI has loaded the project, the second time it is asked."""
-    with _Ui(project / "home", cwd=project) as ui:
+    with ServedUi(project / "home", cwd=project, env=_environment(project)) as ui:
         ui.ask(GLOBAL_GRAPH)
         started = time.perf_counter()
         answer = ui.ask(GLOBAL_GRAPH)
@@ -170,50 +167,8 @@ def _graph_seconds(project: Path) -> float:
 
 def _first_answer(home: Path) -> float:
     started = time.perf_counter()
-    with _Ui(home):
+    with ServedUi(home, cwd=ROOT, env=_environment(ROOT)):
         return time.perf_counter() - started
-
-
-class _Ui:
-    """`packaging ui` on a free port, from when it has loaded the project; ended with the block."""
-
-    def __init__(self, home: Path, cwd: Path = ROOT) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        start = "from packaging_assets.cli import main; main()"
-        command = [sys.executable, "-c", start, "ui", "--port", str(self._port), "--home", str(home)]
-        self._process = subprocess.Popen(  # noqa: S603 - our own code
-            command, cwd=cwd, env=_environment(cwd), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def __enter__(self) -> "_Ui":
-        end = time.monotonic() + 180
-        query = "query { workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
-        while time.monotonic() < end:
-            try:
-                entries = self.ask(query)["data"]["workspaceOrError"]["locationEntries"]
-                if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
-                    return self
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                pass
-            time.sleep(0.05)
-        self.__exit__()
-        raise TimeoutError("the UI did not load the project within 180 s")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=60)
-
-    def ask(self, query: str) -> dict[str, Any]:
-        """The answer to a GraphQL query."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/graphql",
-            data=json.dumps({"query": query}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
-            return json.load(answer)
 
 
 def _environment(cwd: Path) -> dict[str, str]:

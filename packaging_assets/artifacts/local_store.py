@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -44,7 +44,7 @@ from packaging_assets.artifacts.store import (
 
 READ_ONLY = 0o444
 FLUSHED_AT_ONCE = 4
-"""Files."""
+"""Files of a commit."""
 
 
 def utc_now() -> dt.datetime:
@@ -109,10 +109,11 @@ class LocalArtifactStore:
             shutil.move(folder, staged)  # a rename where `folder` is on this disk, as every scratch folder is
             _write_json(staged / FINGERPRINT, asdict(parts))
             _write_json(staged / PROVENANCE, {"computed_at": self._clock().isoformat(), **provenance})
-            with _flushing([staged / name for name in names]):
+            files = [staged / name for name in names]
+            with _flushing(files):
                 manifest = describe_artifact(staged, names, (asset_key, partition, parts.fingerprint))
             _write_json(staged / MANIFEST, manifest)
-            _flush_rest(staged, names)
+            _flush_rest(staged, files)
             with places_lock(self._root):
                 _rename_unless_there(staged, target)
         finally:
@@ -268,10 +269,9 @@ def _flushing(files: Sequence[Path]) -> Generator[None]:
         list(flushed)  # raises what one of them raised
 
 
-def _flush_rest(folder: Path, flushed: Collection[str]) -> None:
+def _flush_rest(folder: Path, flushed: Sequence[Path]) -> None:
     """Put the store's own files and the folders on disk, the manifest last."""
-    done = {folder / MANIFEST, *(folder / name for name in flushed)}
-    for path in [path for path in folder.rglob("*") if path not in done]:
+    for path in {*folder.rglob("*")} - {*flushed, folder / MANIFEST}:
         _flush_file(path) if path.is_file() else _fsync(path)
     _flush_file(folder / MANIFEST)
     _fsync(folder)

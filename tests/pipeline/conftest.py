@@ -1,7 +1,4 @@
-"""The small retailer's homes, two of the same seed, and the cloud in which things go wrong.
-
-The homes are made once for all test processes; tests that change one copy it.
-"""
+"""The small retailer's homes: two of the same seed, made once for all test processes; tests that change one copy it."""
 
 import fcntl
 import json
@@ -11,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_faults import case, cloud, undisturbed  # noqa: F401 - fixtures are found by being there
 from small_retailer import OPTIONS, Home, finished_demo
 
 STANDINS = Path(__file__).resolve().parents[1] / "standins"

