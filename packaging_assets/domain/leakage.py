@@ -41,7 +41,7 @@ def find_strongest_feature(
     rows = _thin_out(np.flatnonzero(is_validation))
     labels = y[rows]
     areas = {
-        name: area_under_roc(labels, np.nan_to_num(frame[name].to_numpy(np.float64)[rows], nan=-np.inf))
+        name: area_under_roc(labels, np.nan_to_num(frame[name].to_numpy()[rows], nan=-np.inf))
         for name in features.numbers
     }
     for name in features.categorical:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 BINS = 10
 """Bins of equal share per numeric feature; fewer where values repeat so much that quantiles coincide."""
 
+QUANTILE_ROWS = 20_000
+"""Values that say where bins end: of 10 bins each holds 10% of all values, give or take .2. Shares are of all."""
+
 SMOOTHING_ROWS = 0.5
 """Rows added to each bin before shares are compared."""
 
@@ -166,12 +169,13 @@ def population_stability_index(reference: FloatArray, observed: FloatArray) -> f
 
 def describe_numbers(values: Numbers) -> dict[str, Any]:
     """`edges`, `shares` and `missing_share` of values, shape (n,), NaN where missing; see `build_profile`."""
-    present = _sorted_without_missing(values)
-    edges = _inner_quantiles(present)
+    edges = _inner_quantiles(values)
+    bins = histogram(edges, values)
+    present = int(bins.sum())
     return {
         "edges": edges.tolist(),
-        "shares": (histogram(edges, present) / max(len(present), 1)).tolist(),
-        "missing_share": _share(len(values) - len(present), len(values)),
+        "shares": (bins / max(present, 1)).tolist(),
+        "missing_share": _share(len(values) - present, len(values)),
     }
 
 
@@ -191,16 +195,16 @@ def _least_not_below(edges: FloatArray, dtype: np.dtype[np.floating[Any]]) -> Nu
     return np.where(rounded < edges, np.nextafter(rounded, np.array(np.inf, dtype)), rounded)
 
 
-def _sorted_without_missing(values: Numbers) -> Numbers:
-    """Ascending, NaN left out. Sorting float32 takes a third of the time of asking for nine quantiles in float64."""
-    ascending = np.sort(values)  # NaN comes last
-    return ascending[: len(values) - int(np.count_nonzero(np.isnan(values)))]
+def _inner_quantiles(values: Numbers) -> FloatArray:
+    """The distinct values that divide those present into `BINS` of equal share, interpolated linearly (at most 9).
 
-
-def _inner_quantiles(ascending: Numbers) -> FloatArray:
-    """The distinct values that divide ascending ones into `BINS` of equal share, interpolated linearly (at most 9)."""
-    if not len(ascending):
+    At most `QUANTILE_ROWS` of them are looked at, evenly spaced. Sorting float32 takes a third of the time of asking
+    for nine quantiles in float64.
+    """
+    present = values[~np.isnan(values)]
+    if not len(present):
         return np.empty(0)
+    ascending = np.sort(present[:: -(-len(present) // QUANTILE_ROWS)])
     positions = np.arange(1, BINS) / BINS * (len(ascending) - 1)
     below = np.floor(positions).astype(np.intp)
     low = ascending[below].astype(np.float64)

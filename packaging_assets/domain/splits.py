@@ -90,16 +90,11 @@ def split(inputs: Mapping[str, Path], params: SplitParams, output: Path) -> None
 
 
 def _keep_fitting(labels: pa.Table, features: Path, fits: str) -> tuple[pa.Table, dict[str, int]]:
-    parts = [read_parquet(part, ("product_id", fits)) for part in list_parts(features)]
-    known = pa.concat_tables(parts)
-    fitting = known.filter(known[fits])["product_id"]
-    is_known = pc.is_in(labels["product_id"], value_set=known["product_id"])
-    is_fitting = pc.is_in(labels["product_id"], value_set=fitting)
-    excluded = {
-        "no_features": len(labels) - _count(is_known),
-        "does_not_fit": _count(is_known) - _count(is_fitting),
-    }
-    return labels.filter(is_fitting), excluded
+    known = pa.concat_tables([read_parquet(part, ("product_id", fits)) for part in list_parts(features)])
+    position = pc.index_in(labels["product_id"], value_set=known["product_id"])
+    kept = labels.filter(known[fits].take(position))
+    no_features = position.null_count
+    return kept, {"no_features": no_features, "does_not_fit": len(labels) - no_features - len(kept)}
 
 
 def _count(mask: pa.ChunkedArray) -> int:

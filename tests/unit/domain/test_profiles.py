@@ -11,6 +11,7 @@ from packaging_assets.domain.profiles import (
     ProfileComparison,
     build_profile,
     compare,
+    describe_numbers,
     histogram,
     population_stability_index,
 )
@@ -48,6 +49,19 @@ def test_ten_bins_hold_a_tenth_each():
     profile = build_profile(frame_of(values, values, ["a"] * 1000), FEATURES)
 
     assert profile["numeric"]["weight_kg"]["shares"] == [0.1] * 10
+
+
+def test_bins_end_where_a_sample_says_and_shares_are_of_all_values():
+    values = np.random.default_rng(7).lognormal(size=100_000).astype(np.float32)
+    values[::10] = np.nan
+
+    described = describe_numbers(values)
+
+    present = values[~np.isnan(values)].astype(np.float64)
+    below = [float((present < edge).mean()) for edge in described["edges"]]
+    np.testing.assert_allclose(np.cumsum(described["shares"]), [*below, 1.0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(described["shares"], 0.1, rtol=0, atol=0.01)
+    assert described["missing_share"] == 0.1
 
 
 def test_the_same_rows_have_not_drifted():
