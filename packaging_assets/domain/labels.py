@@ -93,11 +93,12 @@ def resolve_labels(inputs: Mapping[str, Path], params: LabelParams, output: Path
     """
     evidence = in_order(_read(inputs["evidence"], EVIDENCE_COLUMNS), GRAIN)
     _check_grain(evidence)
-    label, source = _resolve(evidence, params)
+    has_tests = _sum_of(evidence, "tests_passed", "tests_failed") > 0
+    label, source = _resolve(evidence, has_tests, params)
     known = {
         **{name: evidence[name] for name in LABEL_SCHEMA.names if name in evidence.column_names},
         "label": pa.array(label),
-        "weight": pa.array(_weights(evidence, params)),
+        "weight": pa.array(_weights(evidence, has_tests, params)),
         "is_random_test": pa.array(_sum_of(evidence, "random_tests_passed", "random_tests_failed") > 0),
         "source": pa.array(source),
     }
@@ -135,11 +136,12 @@ def _check_grain(evidence: pa.Table) -> None:
         )
 
 
-def _resolve(evidence: pa.Table, params: LabelParams) -> tuple[np.ndarray, np.ndarray]:
+def _resolve(
+    evidence: pa.Table, has_tests: npt.NDArray[np.bool_], params: LabelParams
+) -> tuple[np.ndarray, np.ndarray]:
     """Label (1, 0) and source per row; the source is `NO_LABEL` where there is none."""
     passed, failed = _sum_of(evidence, "tests_passed"), _sum_of(evidence, "tests_failed")
     reports, shipments = _sum_of(evidence, "damage_reports"), _sum_of(evidence, "shipments")
-    has_tests = passed + failed > 0
     is_damaged = reports >= params.min_damage_reports
     is_safe = (reports == 0) & (shipments >= params.min_shipments)
     label = np.where(has_tests, passed > failed, is_safe)
@@ -147,7 +149,7 @@ def _resolve(evidence: pa.Table, params: LabelParams) -> tuple[np.ndarray, np.nd
     return label.astype(np.int8), source
 
 
-def _weights(evidence: pa.Table, params: LabelParams) -> np.ndarray:
+def _weights(evidence: pa.Table, has_tests: npt.NDArray[np.bool_], params: LabelParams) -> np.ndarray:
     """1 for rows with tests; P(type shipped) / P(type shipped | category), clipped and scaled, for the others."""
     is_shipped = _sum_of(evidence, "shipments", "damage_reports") > 0
     package_type = _rank(evidence["package_type"])
@@ -160,7 +162,6 @@ def _weights(evidence: pa.Table, params: LabelParams) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 for types never shipped: only rows with tests
         weights = (shipped / len(category_of)) / (shipped_in_category / products_in_category)
     limit = params.max_propensity_weight
-    has_tests = _sum_of(evidence, "tests_passed", "tests_failed") > 0
     return np.where(has_tests, 1.0, params.feedback_weight * np.clip(weights, 1 / limit, limit))
 
 
