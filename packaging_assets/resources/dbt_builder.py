@@ -42,7 +42,7 @@ class DbtBuilder:
         Args:
             context: of a step whose assets are dbt's models, tagged with what to select as `dbt_assets` tags it.
             variables: dbt's `--vars`.
-            is_full_refresh: build incremental models from nothing.
+            is_full_refresh: build windowed and incremental models from nothing.
 
         Raises:
             DbtBuildError: a model failed, or a test of severity error did; what had succeeded is yielded first.

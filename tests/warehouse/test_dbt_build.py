@@ -74,7 +74,7 @@ def test_a_build_replaces_its_window_and_nothing_else(home: Home) -> None:
 
 
 def test_an_insert_that_fails_leaves_the_rows_that_were_to_be_replaced(home: Home) -> None:
-    # The check is the table's own: dbt stages the rows, deletes the window, and only then fails to insert.
+    # The check is the table's own: dbt deletes the window, and only then fails to insert.
     columns = "product_id varchar check (product_id <> 'bad'), updated_at timestamp, title varchar"
     rest = texts(
         home,
@@ -94,6 +94,38 @@ def test_an_insert_that_fails_leaves_the_rows_that_were_to_be_replaced(home: Hom
     january_6 = {"window_start": "2025-01-06", "window_end": "2025-01-07"}
     assert home.dbt("run", "--select", "product_features", variables=january_6) == {"product_features": "error"}
     assert versions(home) == before == texts(home, VERSIONS.format(table="marts.kept"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("alter table marts.product_features drop column title", "(added: title; gone: none)"),
+        ("alter table marts.product_features add column colour varchar", "(added: none; gone: colour)"),
+    ],
+)
+def test_a_window_is_not_replaced_in_a_table_of_other_columns(home: Home, change: str, said: str) -> None:
+    ids = "select product_id || ' ' || updated_at as version from marts.product_features order by 1"
+    before = texts(home, ids)
+    home.run(change)
+    assert home.dbt("run", "--select", "product_features", variables=JANUARY_7) == {"product_features": "error"}
+    assert texts(home, ids) == before
+    (result,) = json.loads((home.folder / "target" / "run_results.json").read_text())["results"]
+    assert said in result["message"]
+    assert "dbt run --full-refresh --select product_features" in result["message"]
+    assert home.dbt("run", "--select", "product_features", "--full-refresh") == {"product_features": "success"}
+    assert texts(home, ids) == before
+
+
+def test_columns_are_filled_by_name_in_whichever_order_they_stand(home: Home) -> None:
+    everything = "select * from marts.product_features order by product_id, updated_at"
+    before = home.warehouse.fetch(everything, {})
+    home.run(
+        "create table marts.kept as select title, * exclude (title) from marts.product_features",
+        "drop table marts.product_features",
+        "alter table marts.kept rename to product_features",
+    )
+    assert home.dbt("run", "--select", "product_features") == {"product_features": "success"}
+    assert home.warehouse.fetch(everything, {}) == before
 
 
 def test_a_window_of_part_of_a_day_is_refused(home: Home) -> None:

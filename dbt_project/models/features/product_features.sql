@@ -1,8 +1,6 @@
 -- Grain: one row per product version (product_id x updated_at).
 {{ config(
-    materialized='incremental',
-    incremental_strategy='replace_window',
-    on_schema_change='fail',
+    materialized='window',
     dist='product_id',
     sort='updated_at'
 ) }}

@@ -1,8 +1,6 @@
 -- Grain: one row per product x package type x day (product_id x package_type x evidence_on).
 {{ config(
-    materialized='incremental',
-    incremental_strategy='replace_window',
-    on_schema_change='fail',
+    materialized='window',
     dist='product_id',
     sort='evidence_on'
 ) }}
