@@ -1,6 +1,7 @@
 {# materialized='window': replaces every row whose meta.window_column is in the window, also where the new window is
    empty. One transaction: both statements or neither. A full refresh builds a table as `materialized='table'` does.
-   dbt's incremental materialization would do as well, by way of a temporary table and twice as many macros. #}
+   dbt's incremental materialization would do as well, by way of a temporary table and twice as many macros; its
+   delete+insert by key would not: it leaves the rows whose key did not come again. #}
 {% materialization window, default %}
     {%- set existing = load_cached_relation(this) -%}
     {%- if existing is none or not existing.is_table or should_full_refresh() -%}
