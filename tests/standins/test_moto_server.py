@@ -1,11 +1,14 @@
 """moto with faults: what each of them looks like to boto3."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
+from moto.s3.models import S3Backend
 
 
 @pytest.fixture
@@ -81,6 +84,40 @@ def test_a_slow_call_is_done_in_the_end(faulty, one_try, bucket):
     s3.put_object(Bucket=bucket, Key="a", Body=b"1")
     assert time.monotonic() - started >= 0.3
     assert faulty.waiting() == []
+
+
+@pytest.fixture
+def looks_take_time(monkeypatch):
+    """moto looks whether a condition holds, and writes then: others have time to come in between."""
+
+    def get_object(*given, **more):
+        found = look(*given, **more)
+        time.sleep(0.02)
+        return found
+
+    look = S3Backend.get_object
+    monkeypatch.setattr(S3Backend, "get_object", get_object)
+
+
+@pytest.mark.usefixtures("looks_take_time")
+@pytest.mark.parametrize("condition", ["IfNoneMatch", "IfMatch"])
+def test_of_conditional_writes_at_once_one_is_done(s3, bucket, condition):
+    writers = 6
+    started = threading.Barrier(writers)
+
+    def write(content):
+        started.wait()
+        try:
+            s3.put_object(Bucket=bucket, Key="a", Body=content, **{condition: tag})
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return content
+
+    tag = "*" if condition == "IfNoneMatch" else s3.put_object(Bucket=bucket, Key="a", Body=b"")["ETag"]
+    with ThreadPoolExecutor(writers) as pool:
+        answers = list(pool.map(write, [b"%d" % number for number in range(writers)]))
+    done = [answer for answer in answers if answer != "PreconditionFailed"]
+    assert done == [s3.get_object(Bucket=bucket, Key="a")["Body"].read()]
 
 
 def test_an_unknown_fault_is_refused(faulty):

@@ -1,5 +1,6 @@
 """moto's server, in which calls of S3, SNS, SQS and CloudWatch can be made to go wrong."""
 
+import contextlib
 import io
 import logging
 import re
@@ -41,6 +42,24 @@ class Fault:
             raise ValueError(f"fault {self.kind!r} is none of {', '.join(FAULTS)}")
 
 
+class _AtomicConditions:
+    """A WSGI application in front of moto's that lets conditional writes happen one after the other.
+
+    S3 tests a condition and writes in one step. moto takes two, and another thread may write in between.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        is_write = environ["REQUEST_METHOD"] not in {"GET", "HEAD"}
+        is_conditional = "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ
+        with self._lock if is_write and is_conditional else contextlib.nullcontext():
+            return self._application(environ, start_response)
+
+
 class FaultyApplication:
     """A WSGI application in front of moto's that does to calls what was asked for.
 
@@ -49,7 +68,7 @@ class FaultyApplication:
     """
 
     def __init__(self, application: Application) -> None:
-        self._application = application
+        self._application = _AtomicConditions(application)
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
         self.happened: list[str] = []
