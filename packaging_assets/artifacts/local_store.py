@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging_assets.artifacts import local_removal
-from packaging_assets.artifacts.content import file_sha256
+from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_removal import ASIDE, STAGING, places_lock
 from packaging_assets.artifacts.manifest import ManifestError, artifact_of, describe_artifact, file_names
@@ -176,7 +176,7 @@ class LocalArtifactStore:
         folder = self._root / artifact.uri
         _check_files(folder, artifact.files)
         for name, entry in artifact.files.items():
-            if file_sha256(folder / name) != entry.sha256:
+            if file_hash(folder / name, entry.algorithm) != entry.hash:
                 raise _damaged(folder, f"{folder / name} has other content than when it was committed")
 
     def confirm(self, artifact: Artifact, *, provenance: Mapping[str, Any]) -> None:

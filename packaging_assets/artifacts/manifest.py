@@ -55,7 +55,7 @@ def describe_artifact(folder: Path, names: list[str], key: ArtifactKey) -> dict[
     tables = {name: _parquet_summary(folder / name) for name in names if name.endswith(".parquet")}
     asset_key, partition, fingerprint = key
     return {
-        "format": 1,
+        "format": 2,
         "asset_key": asset_key,
         "partition": partition,
         "fingerprint": fingerprint,
@@ -80,6 +80,11 @@ def _parquet_summary(path: Path) -> tuple[int, dict[str, str]]:
         ) from error
 
 
+def _entry(*, bytes: int, hash: str = "", sha256: str = "") -> FileEntry:  # noqa: A002 - the manifest's names
+    """A file as a manifest has it; those of format 1 have nothing but sha256."""
+    return FileEntry(hash or f"sha256:{sha256}", bytes)
+
+
 def artifact_of(manifest: Any, provenance: Mapping[str, Any], key: ArtifactKey) -> Artifact:
     """The artifact that a manifest describes.
 
@@ -88,7 +93,7 @@ def artifact_of(manifest: Any, provenance: Mapping[str, Any], key: ArtifactKey) 
     """
     asset_key, partition, fingerprint = key
     try:
-        files = {name: FileEntry(**entry) for name, entry in manifest["files"].items()}
+        files = {name: _entry(**entry) for name, entry in manifest["files"].items()}
         found = (manifest["asset_key"], manifest["partition"], manifest["fingerprint"])
         artifact = Artifact(
             asset_key=asset_key,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from packaging_assets.artifacts.content import describe_files, differing_files
+from packaging_assets.artifacts.content import differing_files
 from packaging_assets.artifacts.fingerprint import FingerprintParts, fingerprint_parts
 from packaging_assets.artifacts.job import JobFacts
 from packaging_assets.artifacts.step import Compute, Input, Step
@@ -141,7 +141,7 @@ def _compare(
     found = store.find(asset_key, partition, fingerprint)
     if found is None:
         return None
-    differing = differing_files(found.files, describe_files(output))
+    differing = differing_files(found.files, output)
     try:
         if not differing:
             store.confirm(found, provenance=provenance)

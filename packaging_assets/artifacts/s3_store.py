@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from packaging_assets.artifacts.content import file_sha256
+from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.manifest import ManifestError, artifact_of, describe_artifact, file_names
 from packaging_assets.artifacts.s3_objects import S3Objects, StoredObject, encryption_arguments
@@ -203,7 +203,7 @@ class S3ArtifactStore:
             folder = Path(scratch) / "files"
             self._fetch(artifact, f"{artifact.uri}/{self._manifest(artifact)['folder']}/", folder)
             for name, entry in artifact.files.items():
-                if file_sha256(folder / name) != entry.sha256:
+                if file_hash(folder / name, entry.algorithm) != entry.hash:
                     raise self._damaged(artifact.uri, f"{name} has other content than when it was committed")
 
     def confirm(self, artifact: Artifact, *, provenance: Mapping[str, Any]) -> None:

@@ -32,10 +32,15 @@ class MissingArtifactError(ArtifactError):
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One file of an artifact."""
+    """One file of an artifact; `hash` is the algorithm's name, a colon and 64 hexadecimal digits."""
 
-    sha256: str
+    hash: str
     bytes: int
+
+    @property
+    def algorithm(self) -> str:
+        """By which it was hashed."""
+        return self.hash.partition(":")[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from packaging_assets.artifacts.content import describe_files
+from packaging_assets.artifacts.content import describe_files, differing_files
 from packaging_assets.artifacts.store import FileEntry
 
 LISTING = "step_output.json"
@@ -44,7 +44,6 @@ def check_output(folder: Path) -> None:
         raise OutputError(f"The job's output has no {LISTING}, so its step did not finish.")
     listed = read_listing(path.read_text(encoding="utf-8"))
     path.unlink()
-    found = describe_files(folder)
-    differing = sorted(name for name in {*listed, *found} if listed.get(name) != found.get(name))
+    differing = differing_files(listed, folder)
     if differing:
         raise OutputError(f"{differing[0]} of the job's output is not the file that its step wrote.")

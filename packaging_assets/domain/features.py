@@ -233,7 +233,10 @@ def check_all_there(folder: Path, table: pa.Table, product_ids: pa.Array | pa.Ch
 def iterate_features(
     folder: Path, features: FeatureSet, *, extra_columns: Sequence[str] = (), every: int = 1
 ) -> Iterator[pa.Table]:
-    """The tables of `read_features`, one part at a time; one row group in `every` only, counted through all parts."""
+    """The tables of `read_features`, one part at a time.
+
+    Of one row group in `every` only, counted through all parts: a part that has none of these is left out.
+    """
     wanted = ("product_id", *features.inventory_columns, *extra_columns)
     columns = tuple(dict.fromkeys(wanted))  # the title may be asked for twice, as a feature and to look for drift
     position = 0
@@ -241,8 +244,9 @@ def iterate_features(
         _check_columns_present(part, columns)
         groups = count_groups(part)
         chosen = None if every == 1 else range(-position % every, groups, every)
-        yield read_parquet(part, columns, dictionary=features.categorical, groups=chosen, use_threads=False)
         position += groups
+        if chosen is None or chosen:
+            yield read_parquet(part, columns, dictionary=features.categorical, groups=chosen, use_threads=False)
 
 
 def title_column(folder: Path) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """What every artifact store promises; a store joins by a line in `store`."""
 
 import datetime as dt
-import hashlib
 import threading
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from artifact_examples import DAY, KEY, NOW, PARTS, WEEK, parts_of
+from blake3 import blake3
 
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.s3_store import S3ArtifactStore
@@ -27,8 +27,8 @@ def test_a_committed_artifact_can_be_found_opened_and_traced(store, commit, tmp_
     artifact = commit({"a.txt": "abc", "model/b.txt": ""})
     assert artifact.uri == f"mailer/split/2025-01-06/{PARTS.fingerprint}"
     assert artifact.files == {
-        "a.txt": FileEntry(hashlib.sha256(b"abc").hexdigest(), 3),
-        "model/b.txt": FileEntry(hashlib.sha256(b"").hexdigest(), 0),
+        "a.txt": FileEntry(f"blake3:{blake3(b'abc').hexdigest()}", 3),
+        "model/b.txt": FileEntry(f"blake3:{blake3(b'').hexdigest()}", 0),
     }
     assert artifact.total_bytes == 3
     assert store.find(KEY, WEEK, PARTS.fingerprint) == artifact

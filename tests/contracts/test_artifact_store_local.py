@@ -1,6 +1,7 @@
 """Artifacts on disk: layout, damage, failures and kills at every stage."""
 
 import datetime as dt
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import pytest
 from artifact_examples import DAY, KEY, NOW, PARTS, WEEK
 
 from packaging_assets.artifacts import local_store
+from packaging_assets.artifacts.content import differing_files
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.store import ArtifactError
 
@@ -53,6 +55,31 @@ def test_artifacts_from_before_times_were_kept_are_as_old_as_their_folder(store,
     provenance.write_text("{}")
     os.utime(provenance, (NOW.timestamp(), NOW.timestamp()))
     assert store.computed_at(store.get(artifact.uri)) == NOW
+
+
+def test_artifacts_from_before_blake3_are_read_verified_and_compared_by_sha256(store, commit, root, tmp_path):
+    artifact = commit({"a.txt": "1", "b.txt": "2"})
+    folder = root / artifact.uri
+    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("a.txt", "b.txt")}
+    listing = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    manifest = json.loads((folder / "manifest.json").read_text()) | {
+        "format": 1,
+        "content_hash": hashlib.sha256(listing.encode()).hexdigest(),
+        "files": {name: {"sha256": digest, "bytes": 1} for name, digest in hashes.items()},
+    }
+    (folder / "manifest.json").chmod(0o644)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    old = store.get(artifact.uri)
+    assert old.content_hash == manifest["content_hash"]
+    store.verify(old)
+    (tmp_path / "output").mkdir()
+    for name, text in (("a.txt", "1"), ("b.txt", "3"), ("c.txt", "4")):
+        (tmp_path / "output" / name).write_text(text)
+    assert differing_files(old.files, tmp_path / "output") == ("b.txt", "c.txt")
+    (folder / "b.txt").chmod(0o644)
+    (folder / "b.txt").write_text("3")
+    with pytest.raises(ArtifactError, match=r"b\.txt has other content"):
+        store.verify(old)
 
 
 @pytest.fixture
@@ -106,7 +133,7 @@ def spoil_manifest_foreign(folder):
 
 def spoil_manifest_edited(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"]["a.txt"]["sha256"] = "0" * 64
+    manifest["files"]["a.txt"]["hash"] = "blake3:" + "0" * 64
     (folder / "manifest.json").chmod(0o644)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 

@@ -60,10 +60,10 @@ class Outcome:
         return warehouse_for(self.settings).fetch(query, {})
 
     def content(self, asset: str, partition: str) -> dict[str, str]:
-        """sha256 of each file by name."""
+        """The hash of each file by name."""
         artifact = self.store.current(asset, partition)
         assert artifact is not None, f"{asset} {partition} is missing"
-        return {name: entry.sha256 for name, entry in artifact.files.items()}
+        return {name: entry.hash for name, entry in artifact.files.items()}
 
 
 @pytest.fixture(scope="module")

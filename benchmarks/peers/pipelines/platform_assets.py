@@ -16,7 +16,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from benchmarks.peers import platform_steps, steps
-from packaging_assets.artifacts.content import content_hash, describe_files, file_sha256
+from packaging_assets.artifacts.content import content_hash, describe_files, file_hash
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.step import Input, Step
 from packaging_assets.cli.program import end_at_once
@@ -44,7 +44,7 @@ class FileInput:
 
     @property
     def content_hash(self) -> str:
-        return file_sha256(self.file)
+        return file_hash(self.file)
 
     def open(self, scratch: Path) -> Path:
         del scratch
