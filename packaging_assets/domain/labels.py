@@ -11,6 +11,7 @@ rare choices dominate (Robins, Hernan and Brumback, "Marginal structural models"
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from packaging_assets.domain.parquet_files import list_parts, read_parquet, writ
 from packaging_assets.domain.row_order import in_order, is_before_next
 
 GRAIN = ("product_id", "package_type")
-NO_LABEL = ""
+SOURCES = ("test", "feedback")
 
 COUNT_COLUMNS = (
     "tests_passed",
@@ -100,10 +101,10 @@ def resolve_labels(inputs: Mapping[str, Path], params: LabelParams, output: Path
         "label": pa.array(label),
         "weight": pa.array(_weights(evidence, has_tests, params)),
         "is_random_test": pa.array(_sum_of(evidence, "random_tests_passed", "random_tests_failed") > 0),
-        "source": pa.array(source),
+        "source": source,
     }
     labels = pa.table([known[name].cast(LABEL_SCHEMA.field(name).type) for name in LABEL_SCHEMA.names], LABEL_SCHEMA)
-    write_parquet(labels.filter(pa.array(source != NO_LABEL)), output / "labels.parquet")
+    write_parquet(labels.filter(source.is_valid()), output / "labels.parquet")
     volume = _read(inputs["evidence"] / "volume", VOLUME_COLUMNS).sort_by(
         [("package_type", "ascending"), ("week", "ascending")]
     )
@@ -138,15 +139,16 @@ def _check_grain(evidence: pa.Table) -> None:
 
 def _resolve(
     evidence: pa.Table, has_tests: npt.NDArray[np.bool_], params: LabelParams
-) -> tuple[np.ndarray, np.ndarray]:
-    """Label (1, 0) and source per row; the source is `NO_LABEL` where there is none."""
+) -> tuple[np.ndarray, pa.DictionaryArray]:
+    """Label (1, 0) and source (of `SOURCES`) per row; the source is null where there is no label."""
     passed, failed = _sum_of(evidence, "tests_passed"), _sum_of(evidence, "tests_failed")
     reports, shipments = _sum_of(evidence, "damage_reports"), _sum_of(evidence, "shipments")
     is_damaged = reports >= params.min_damage_reports
     is_safe = (reports == 0) & (shipments >= params.min_shipments)
     label = np.where(has_tests, passed > failed, is_safe)
-    source = np.where(has_tests, "test", np.where(is_damaged | is_safe, "feedback", NO_LABEL))
-    return label.astype(np.int8), source
+    has_label = has_tests | is_damaged | is_safe
+    source = pa.array(np.where(has_tests, 0, 1).astype(np.int8), mask=~has_label)
+    return label.astype(np.int8), pa.DictionaryArray.from_arrays(source, pa.array(SOURCES))
 
 
 def _weights(evidence: pa.Table, has_tests: npt.NDArray[np.bool_], params: LabelParams) -> np.ndarray:
@@ -182,4 +184,4 @@ def _rank(texts: pa.ChunkedArray) -> npt.NDArray[np.intp]:
 
 
 def _sum_of(evidence: pa.Table, *columns: str) -> npt.NDArray[np.int64]:
-    return np.sum([evidence[name].to_numpy() for name in columns], axis=0)
+    return functools.reduce(np.add, (evidence[name].to_numpy() for name in columns))

@@ -13,8 +13,9 @@ from packaging_assets.domain.features import FeatureSet
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_ROWS = 20_000
-"""Rows looked at per feature. An area of .97 is known to .001 then, and 84 features take half a second."""
+MAX_ROWS = 4_000
+"""Of each label; an area under the curve does not depend on how many there are of either. One of .97 is known to .002
+then, as of 20,000 rows of which a tenth have the rarer label."""
 
 
 class StrongestFeature(NamedTuple):
@@ -38,7 +39,7 @@ def find_strongest_feature(
         is_validation: shape (rows,), both labels among these.
         features: which columns to look at.
     """
-    rows = _thin_out(np.flatnonzero(is_validation))
+    rows = np.concatenate([_thin_out(np.flatnonzero(is_validation & (y == label))) for label in (0, 1)])
     labels = y[rows]
     areas = {
         name: area_under_roc(labels, np.nan_to_num(frame[name].to_numpy()[rows], nan=-np.inf))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packaging_assets.domain.parquet_files import part_name
+from packaging_assets.domain.parquet_files import part_name, repeating_texts
 from packaging_assets.domain.read_ahead import read_ahead
 
 ROWS_PER_GROUP = 16_384
@@ -33,7 +33,7 @@ def write_parts(reader: pa.RecordBatchReader, folder: Path, *, rows_per_file: in
     schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in reader.schema])
     compression = {field.name: _TEXT if pa.types.is_string(field.type) else _NUMBERS for field in schema}
     tables = _Tables(reader, schema)
-    repeating = _repeating_texts(tables.peek(ROWS_PER_GROUP))
+    repeating = repeating_texts(tables.peek(ROWS_PER_GROUP))
     rows = 0
     for part, groups in itertools.groupby(read_ahead(_groups(tables, rows_per_file)), key=operator.itemgetter(0)):
         # pyright takes the defaults for the types; one for each column, and a list of columns, are documented.
@@ -84,12 +84,6 @@ def plain_type(given: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(given):
         return plain_type(given.value_type)
     return pa.string()
-
-
-def _repeating_texts(first_rows: pa.Table) -> list[str]:
-    """Text columns that have each value twice or more on average, judged by the first rows."""
-    texts = [field.name for field in first_rows.schema if pa.types.is_string(field.type)]
-    return [name for name in texts if 2 * len(first_rows[name].unique()) <= len(first_rows)]
 
 
 class _Tables:

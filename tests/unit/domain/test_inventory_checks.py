@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labelled_catalogue import profile_catalogue
 
 from packaging_assets.domain import inventory_checks
-from packaging_assets.domain.features import FeatureSet
+from packaging_assets.domain.features import FeatureSet, feature_frame
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
 from packaging_assets.domain.inventory_checks import (
     INVENTORY_CHECKS,
@@ -165,10 +165,15 @@ def test_of_many_products_row_groups_in_even_distances_are_looked_at(model: Path
     inventory = tmp_path / "inventory"
     inventory.mkdir()
     table = products(10_000, seed=9)
-    for number in range(2):  # 5 row groups each: every fourth of ten is the first, the fifth and the ninth
-        pq.write_table(table.slice(number * 5000, 5000), inventory / f"part-0000{number}.parquet", row_group_size=1000)
+    for number in range(5):  # 2 row groups each: every fourth of ten is the first, the fifth and the ninth
+        pq.write_table(table.slice(number * 2000, 2000), inventory / f"part-0000{number}.parquet", row_group_size=1000)
 
+    looked_at = []
+    monkeypatch.setattr(
+        inventory_checks, "feature_frame", lambda part, given: looked_at.append(len(part)) or feature_frame(part, given)
+    )
     verdict = check(inventory, tmp_path / "out", box=model)
+    assert looked_at == [1000, 1000, 1000]  # two parts have none of them, and are not read
 
     assert failed(verdict) == {}
     sampled = pa.concat_tables([table.slice(first, 1000) for first in (0, 4000, 8000)])

@@ -63,3 +63,15 @@ def test_many_rows_are_thinned_out(monkeypatch: pytest.MonkeyPatch):
     found = strongest(FeatureSet(numeric=("leak",)), leak=Y * 1.0)
 
     assert found == ("leak", 1.0)
+
+
+def test_of_many_rows_all_with_a_rare_label_are_looked_at(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(leakage, "MAX_ROWS", 100)
+    y = np.zeros(ROWS, np.int8)
+    y[[400, 404, 1200]] = 1  # of 500 validation rows
+    looked_at = []
+    monkeypatch.setattr(leakage, "area_under_roc", lambda labels, _: looked_at.append(np.bincount(labels)) or 0.5)
+
+    find_strongest_feature(pd.DataFrame({"a": y * 1.0}), y, IS_VALIDATION, FeatureSet(numeric=("a",)))
+
+    assert [counts.tolist() for counts in looked_at] == [[100, 3]]
