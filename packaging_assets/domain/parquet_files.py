@@ -38,8 +38,7 @@ def count_groups(path: Path) -> int:
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write `table` as one file, without the notes that pandas leaves in the schema."""
-    texts = {field.name for field in table.schema if pa.types.is_string(field.type)}
-    plain = texts.difference(repeating_texts(table.slice(0, JUDGED_ROWS)))
+    plain = set(text_columns(table.schema)).difference(repeating_texts(table.slice(0, JUDGED_ROWS)))
     pq.write_table(
         table.replace_schema_metadata(None),
         path,
@@ -57,8 +56,13 @@ def repeating_texts(first_rows: pa.Table) -> list[str]:
     A dictionary of ids outgrows the megabyte that it may have, and is given up: such a column takes half as long to
     write plain, and a third to read.
     """
-    texts = [field.name for field in first_rows.schema if pa.types.is_string(field.type)]
+    texts = text_columns(first_rows.schema)
     return [name for name in texts if REPEATS * len(first_rows[name].unique()) <= len(first_rows)]
+
+
+def text_columns(schema: pa.Schema) -> list[str]:
+    """The names of the columns of texts."""
+    return [field.name for field in schema if pa.types.is_string(field.type)]
 
 
 def read_column_names(path: Path) -> list[str]:

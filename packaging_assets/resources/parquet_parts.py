@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packaging_assets.domain.parquet_files import part_name, repeating_texts
+from packaging_assets.domain.parquet_files import JUDGED_ROWS, part_name, repeating_texts, text_columns
 from packaging_assets.domain.read_ahead import read_ahead
 
 ROWS_PER_GROUP = 16_384
@@ -31,9 +31,9 @@ def write_parts(reader: pa.RecordBatchReader, folder: Path, *, rows_per_file: in
     if rows_per_file < 1:
         raise ValueError(f"rows_per_file is {rows_per_file}; at least 1 is needed")
     schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in reader.schema])
-    compression = {field.name: _TEXT if pa.types.is_string(field.type) else _NUMBERS for field in schema}
+    compression = {**dict.fromkeys(schema.names, _NUMBERS), **dict.fromkeys(text_columns(schema), _TEXT)}
     tables = _Tables(reader, schema)
-    repeating = repeating_texts(tables.peek(ROWS_PER_GROUP))
+    repeating = repeating_texts(tables.peek(JUDGED_ROWS))
     rows = 0
     for part, groups in itertools.groupby(read_ahead(_groups(tables, rows_per_file)), key=operator.itemgetter(0)):
         # pyright takes the defaults for the types; one for each column, and a list of columns, are documented.

@@ -68,7 +68,7 @@ class FaultyApplication:
     """
 
     def __init__(self, application: Application) -> None:
-        self._application = _AtomicConditions(application)
+        self._application = application
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
         self.happened: list[str] = []
@@ -145,7 +145,7 @@ class MotoServer:
 
     def __init__(self, port: int = 0) -> None:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line per request
-        self.faults = FaultyApplication(DomainDispatcherApplication(create_backend_app))
+        self.faults = FaultyApplication(_AtomicConditions(DomainDispatcherApplication(create_backend_app)))
         self._server = make_server("127.0.0.1", port, self.faults, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
