@@ -11,7 +11,6 @@ commit. POSIX makes it atomic, and refuses it where another commit was first.
 import datetime as dt
 import errno
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 from packaging_assets.artifacts import local_removal
 from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
+from packaging_assets.artifacts.flushing import flush
 from packaging_assets.artifacts.local_removal import ASIDE, STAGING, places_lock
 from packaging_assets.artifacts.manifest import ManifestError, artifact_of, describe_artifact, file_names
 from packaging_assets.artifacts.step import Origin
@@ -250,9 +250,9 @@ class LocalArtifactStore:
         staged.parent.mkdir(parents=True, exist_ok=True)
         try:
             staged.write_text(text)
-            _fsync(staged)
+            flush(staged)
             staged.replace(path)
-            _fsync(path.parent)
+            flush(path.parent)
         finally:
             staged.unlink(missing_ok=True)
 
@@ -272,23 +272,15 @@ def _flushing(files: Sequence[Path]) -> Generator[None]:
 def _flush_rest(folder: Path, flushed: Sequence[Path]) -> None:
     """Put the store's own files and the folders on disk, the manifest last."""
     for path in {*folder.rglob("*")} - {*flushed, folder / MANIFEST}:
-        _flush_file(path) if path.is_file() else _fsync(path)
+        _flush_file(path) if path.is_file() else flush(path)
     _flush_file(folder / MANIFEST)
-    _fsync(folder)
+    flush(folder)
 
 
 def _flush_file(path: Path) -> None:
     """Make it read-only, and put it on disk."""
     path.chmod(READ_ONLY)
-    _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path)
 
 
 def _rename_unless_there(staged: Path, target: Path) -> None:
@@ -299,7 +291,7 @@ def _rename_unless_there(staged: Path, target: Path) -> None:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
         return
-    _fsync(target.parent)
+    flush(target.parent)
 
 
 def _load(folder: Path, asset_key: str, partition: str | None, fingerprint: str) -> Artifact:

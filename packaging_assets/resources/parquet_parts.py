@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from packaging_assets.artifacts.flushing import flush
 from packaging_assets.domain.parquet_files import JUDGED_ROWS, part_name, repeating_texts, text_columns
 from packaging_assets.domain.read_ahead import read_ahead
 
@@ -26,19 +28,34 @@ def write_parts(reader: pa.RecordBatchReader, folder: Path, *, rows_per_file: in
     """Write part-00000.parquet and so on, of exactly `rows_per_file` rows save the last; returns the rows written.
 
     Text columns whose values repeat are dictionary-encoded on disk, as categories are read; the schema says string.
-    The next rows are read and put together while some are written.
+    The next rows are read and put together while some are written, and a part goes to disk while the next is written:
+    whoever commits them need not wait for all of them then.
     """
     if rows_per_file < 1:
         raise ValueError(f"rows_per_file is {rows_per_file}; at least 1 is needed")
+    rows, last, flushed = 0, None, list[Future[None]]()
+    with ThreadPoolExecutor(1, thread_name_prefix="flush") as disk:
+        for path, count in _written(reader, folder, rows_per_file):
+            rows += count
+            if last is not None:
+                flushed.append(disk.submit(flush, last))
+            last = path
+    for done in flushed:
+        done.result()  # raises what the disk said
+    return rows
+
+
+def _written(reader: pa.RecordBatchReader, folder: Path, rows_per_file: int) -> Iterator[tuple[Path, int]]:
+    """The parts, each when all of its rows are in its file."""
     schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in reader.schema])
     compression = {**dict.fromkeys(schema.names, _NUMBERS), **dict.fromkeys(text_columns(schema), _TEXT)}
     tables = _Tables(reader, schema)
     repeating = repeating_texts(tables.peek(JUDGED_ROWS))
-    rows = 0
     for part, groups in itertools.groupby(read_ahead(_groups(tables, rows_per_file)), key=operator.itemgetter(0)):
+        path, rows = folder / part_name(part), 0
         # pyright takes the defaults for the types; one for each column, and a list of columns, are documented.
         with pq.ParquetWriter(
-            folder / part_name(part),
+            path,
             schema,
             compression=compression,  # pyright: ignore[reportArgumentType]
             use_dictionary=repeating,  # pyright: ignore[reportArgumentType]
@@ -47,7 +64,7 @@ def write_parts(reader: pa.RecordBatchReader, folder: Path, *, rows_per_file: in
             for _, table in groups:
                 writer.write_table(table, row_group_size=ROWS_PER_GROUP)
                 rows += table.num_rows
-    return rows
+        yield path, rows
 
 
 def _groups(tables: _Tables, rows_per_file: int) -> Iterator[tuple[int, pa.Table]]:

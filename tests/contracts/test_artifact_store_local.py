@@ -185,7 +185,7 @@ class InjectedError(Exception):
 
 
 @pytest.mark.parametrize(
-    "stage", ["_write_json", "describe_artifact", "_flush_file", "_flush_rest", "_fsync", "_rename_unless_there"]
+    "stage", ["_write_json", "describe_artifact", "_flush_file", "_flush_rest", "flush", "_rename_unless_there"]
 )
 @pytest.mark.parametrize("calls_before", [0, 1, 2, 3])
 def test_a_failure_at_any_stage_of_a_commit_leaves_nothing_that_looks_finished(

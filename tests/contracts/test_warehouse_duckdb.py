@@ -1,6 +1,7 @@
 """What only DuckDB does: its lock on the file, and the files beside it."""
 
 import datetime as dt
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from packaging_assets.resources import duckdb_warehouse
+from packaging_assets.resources import duckdb_warehouse, parquet_parts
 from packaging_assets.resources.duckdb_slices import Slice, open_slices, plan_slices
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.resources.parquet_parts import plain_type, write_parts
@@ -95,6 +96,23 @@ def test_the_size_of_a_file_must_be_positive(tmp_path: Path) -> None:
     empty = pa.table({"number": [1]}).to_reader()
     with pytest.raises(ValueError, match="rows_per_file is 0"):
         write_parts(empty, tmp_path, rows_per_file=0)
+
+
+def test_each_part_but_the_last_is_put_on_disk_while_the_next_is_written(tmp_path: Path, monkeypatch) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(parquet_parts, "flush", lambda path: flushed.append(f"{path.name}: {pq.read_table(path)[0]}"))
+    assert write_parts(pa.table({"number": [1, 2, 3]}).to_reader(), tmp_path, rows_per_file=1) == 3
+    expected = [f"part-0000{number}.parquet: {pa.chunked_array([[number + 1]])}" for number in range(2)]
+    assert flushed == expected
+
+
+def test_a_disk_that_does_not_take_a_part_is_an_error(tmp_path: Path, monkeypatch) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EIO, "no luck", str(path))
+
+    monkeypatch.setattr(parquet_parts, "flush", refuse)
+    with pytest.raises(OSError, match=r"no luck: .*part-00000"):
+        write_parts(pa.table({"number": [1, 2, 3]}).to_reader(), tmp_path, rows_per_file=1)
 
 
 HOUR = dt.timedelta(hours=1)
