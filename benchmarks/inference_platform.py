@@ -25,7 +25,9 @@ from packaging_assets.settings import load_settings
 
 def run_assets(home: str, cadence: str, partition: str, figures: str) -> None:
     """Materialize `<cadence>/inventory` and `<cadence>/predictions`, start-up apart."""
+    import catboost  # noqa: F401 - as the floor does, before its clock starts
     import dagster as dg
+    import pandas as pd  # noqa: F401
 
     from packaging_assets.definitions import build_definitions
     from packaging_assets.resources.environment import artifact_store_for

@@ -20,12 +20,21 @@ def is_before_next(rows: pa.Table, order: Sequence[str]) -> pa.Array:
     Returns:
         Booleans without null, shape (rows - 1,), or none for no rows.
     """
-    is_before = None
-    for name in reversed(order):
-        column = rows[name].combine_chunks()
-        is_less, is_equal = pc.less(column[:-1], column[1:]), pc.equal(column[:-1], column[1:])
-        is_before = is_less if is_before is None else pc.or_(is_less, pc.and_(is_equal, is_before))
+    is_before = _is_less(rows, order)
     return pc.fill_null(is_before, fill_value=False)
+
+
+def _is_less(rows: pa.Table, order: Sequence[str]) -> pa.Array:
+    """As `is_before_next`, null where a null makes it so. Texts take long to compare, so it is done if it must be."""
+    name, *others = order
+    column = rows[name].combine_chunks()
+    is_less = pc.less(column[:-1], column[1:])
+    if not others:
+        return is_less
+    is_equal = pc.equal(column[:-1], column[1:])
+    if not any(rows[other].null_count for other in others) and not pc.any(is_equal, min_count=0).as_py():
+        return is_less
+    return pc.or_(is_less, pc.and_(is_equal, _is_less(rows, others)))
 
 
 def in_order(rows: pa.Table, order: Sequence[str]) -> pa.Table:
@@ -34,6 +43,8 @@ def in_order(rows: pa.Table, order: Sequence[str]) -> pa.Table:
     Rows that come in order already, or in stretches that are, as from a database with several threads, are not moved.
     """
     starts = [0, *(pc.indices_nonzero(pc.invert(is_before_next(rows, order))).to_numpy() + 1).tolist()]
+    if len(starts) == 1:
+        return rows
     ends = [*starts[1:], len(rows)]
     stretches = [rows.slice(start, end - start) for start, end in zip(starts, ends, strict=True)]
     if len(stretches) <= MAX_STRETCHES:

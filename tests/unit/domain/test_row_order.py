@@ -27,6 +27,16 @@ def test_rows_are_compared_column_by_column_and_null_is_in_no_order():
     assert is_before_next(table.slice(0, 0), ORDER).to_pylist() == []
 
 
+def test_texts_are_not_compared_where_the_first_column_decides(monkeypatch):
+    compared = []
+    real = row_order.pc.less
+    monkeypatch.setattr(row_order.pc, "less", lambda *columns: compared.append(columns[0].type) or real(*columns))
+    assert is_before_next(rows((1, "b"), (2, "a"), (4, "c"), (3, "d")), ORDER).to_pylist() == [True, True, False]
+    assert compared == [pa.timestamp("us")]
+    assert is_before_next(rows((1, "b"), (2, "a"), (2, "c")), ORDER).to_pylist() == [True, True]
+    assert compared[1:] == [pa.timestamp("us"), pa.string()]
+
+
 def test_what_is_in_order_stays_where_it_is():
     table = rows((1, "a"), (1, "b"), (2, "a"))
     assert in_order(table, ORDER)["id"].chunk(0).buffers()[2].address == table["id"].chunk(0).buffers()[2].address
