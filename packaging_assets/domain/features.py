@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
 from packaging_assets.domain.package_types import PACKAGE_TYPES
-from packaging_assets.domain.parquet_files import count_groups, list_parts, part_name, read_column_names, read_parquet
+from packaging_assets.domain.parquet_files import list_parts, one_group_in, part_name, read_column_names, read_parquet
 from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.row_order import is_before_next
 
@@ -239,13 +239,10 @@ def iterate_features(
     """
     wanted = ("product_id", *features.inventory_columns, *extra_columns)
     columns = tuple(dict.fromkeys(wanted))  # the title may be asked for twice, as a feature and to look for drift
-    position = 0
-    for part in _parts_of(folder):
+    for part, groups in one_group_in(every, _parts_of(folder)):
         _check_columns_present(part, columns)
-        groups = count_groups(part)
-        chosen = None if every == 1 else range(-position % every, groups, every)
-        position += groups
-        if chosen is None or chosen:
+        if groups or every == 1:
+            chosen = None if every == 1 else groups
             yield read_parquet(part, columns, dictionary=features.categorical, groups=chosen, use_threads=False)
 
 

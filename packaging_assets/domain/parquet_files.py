@@ -1,6 +1,6 @@
 """Parquet as the platform writes and lists it: fixed settings, so that equal tables are equal bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,9 +31,19 @@ def count_rows(folder: Path) -> int:
     return sum(pq.read_metadata(part).num_rows for part in list_parts(folder))
 
 
-def count_groups(path: Path) -> int:
-    """Row groups of one file, by its footer."""
-    return pq.read_metadata(path).num_row_groups
+def count_rows_of_groups(path: Path) -> list[int]:
+    """Rows of each row group of one file, by its footer."""
+    footer = pq.read_metadata(path)
+    return [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+
+
+def one_group_in(every: int, parts: Iterable[Path]) -> Iterator[tuple[Path, range]]:
+    """Of each file the numbers of its row groups that are one in `every`, counted through all files; of some none."""
+    position = 0
+    for part in parts:
+        groups = pq.read_metadata(part).num_row_groups
+        yield part, range(-position % every, groups, every)
+        position += groups
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

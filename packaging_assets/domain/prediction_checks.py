@@ -1,15 +1,19 @@
 """Checks on predictions before they are loaded: are the scores like those the champions were judged by?
 
-Only products that fit a package type count: the champions were judged on such products alone. Memory does not grow
-with the number of predictions.
+Only products that fit a package type count: the champions were judged on such products alone. Neither memory nor time
+grows with the number of predictions, beyond those of a million products: of more, row groups are looked at in even
+distances.
 """
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.drift_gates import SCORE_GATE
@@ -17,7 +21,13 @@ from packaging_assets.domain.features import FIT_COLUMNS, PackageType
 from packaging_assets.domain.gate_findings import Finding, Metrics, is_null, number
 from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.json_files import read_json, write_json
-from packaging_assets.domain.parquet_files import list_parts, read_parquet
+from packaging_assets.domain.parquet_files import (
+    count_rows,
+    count_rows_of_groups,
+    list_parts,
+    one_group_in,
+    read_parquet,
+)
 from packaging_assets.domain.performance_estimation import ScoreCounts
 from packaging_assets.domain.predictions import SUMMARY
 from packaging_assets.domain.read_ahead import read_ahead
@@ -27,6 +37,10 @@ from packaging_assets.domain.verdicts import CheckDefinition, Gate, combine, jud
 ESTIMATE_ERROR = 0.014
 ESTIMATE_ROWS = 2_000
 """Standard deviation of an estimated PR-AUC over samples of so many rows; it falls with the root of their number."""
+
+
+CHECKED_PRODUCTS = 1_000_000
+"""Of more products, row groups are looked at that have about so many or more; a champion was judged by thousands."""
 
 
 def estimated_pr_auc_is_as_validated(metrics: Metrics, policy: GatePolicy) -> Finding:
@@ -98,20 +112,31 @@ def check_predictions(inputs: Mapping[str, Path], params: CheckPredictionsParams
     columns = {model.model: FIT_COLUMNS[model.package_type] for model in params.models}
     # Of each product there is a row per model, always in the same order.
     models = [model["model"] for model in read_json(inputs["predictions"] / SUMMARY)["models"]]
-    parts = zip(list_parts(inputs["inventory"]), list_parts(inputs["predictions"]), strict=True)
-    tables = (
-        (read_parquet(inventory, sorted({*columns.values()})), read_parquet(predictions, ("score",)))
-        for inventory, predictions in parts
-    )
-    for fits, scores in read_ahead(tables):
-        of_each = scores["score"].to_numpy().reshape(len(fits), len(models))
+    for fits, scores in read_ahead(_looked_at(inputs, sorted({*columns.values()}), len(models))):
         for column, model in enumerate(models):
             is_fit = fits[columns[model]].fill_null(fill_value=False).to_numpy()
-            counts[model].add(of_each[is_fit, column])
+            counts[model].add(scores[is_fit, column])
     figures = {model: counted.figures() for model, counted in counts.items()}
     verdicts = {model.model: judge_by(_GATES, figures[model.model], model.policy) for model in params.models}
     write_json(output / "scores.json", figures)
     write_json(output / "verdict.json", combine(verdicts).model_dump(mode="json"))
+
+
+def _looked_at(
+    inputs: Mapping[str, Path], fits: Sequence[str], models: int
+) -> Iterator[tuple[pa.Table, npt.NDArray[np.float64]]]:
+    """By part, of the products that are looked at, the `fits_*` and the scores, shape (products, models)."""
+    every = max(1, count_rows(inputs["inventory"]) // CHECKED_PRODUCTS)
+    predictions = one_group_in(every, list_parts(inputs["predictions"]))
+    for inventory, (part, groups) in zip(list_parts(inputs["inventory"]), predictions, strict=True):
+        if not groups:
+            continue
+        ends = [rows // models for rows in itertools.accumulate(count_rows_of_groups(part), initial=0)]
+        table = read_parquet(inventory, fits)
+        yield (
+            pa.concat_tables([table.slice(ends[group], ends[group + 1] - ends[group]) for group in groups]),
+            read_parquet(part, ("score",), groups=groups)["score"].to_numpy().reshape(-1, models),
+        )
 
 
 class _Counts:

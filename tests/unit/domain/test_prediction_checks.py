@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from packaging_assets.domain import prediction_checks
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY
 from packaging_assets.domain.prediction_checks import (
     PREDICTION_CHECKS,
@@ -39,7 +40,7 @@ def run(folder: Path, mailer: np.ndarray, box: np.ndarray, fits: np.ndarray | No
     for number, start in enumerate(range(0, max(rows, 1), 1500)):
         name = f"part-{number:05d}.parquet"
         pq.write_table(inventory.slice(start, 1500), folder / "inventory" / name)
-        pq.write_table(predictions.slice(2 * start, 3000), folder / "predictions" / name)
+        pq.write_table(predictions.slice(2 * start, 3000), folder / "predictions" / name, row_group_size=1000)
     (folder / "predictions" / "predictions.json").write_text('{"models": [{"model": "mailer"}, {"model": "box_text"}]}')
     fields = {"policy": DEFAULT_POLICY, "score_profile": profile(), "pr_auc_standard_error": 0.01, **changes}
     params = CheckPredictionsParams(
@@ -83,6 +84,22 @@ def test_products_that_do_not_fit_do_not_count(tmp_path: Path):
     scores = np.where(fits, beta(8000, 11), 0.999)
 
     assert failed(run(tmp_path, scores, scores, fits)) == {}
+
+
+@pytest.mark.parametrize(
+    ("unlike_validation", "failures"), [(lambda seen: ~seen, set()), (lambda seen: seen, {"ERROR"})]
+)
+def test_of_many_products_row_groups_are_looked_at_in_even_distances(
+    tmp_path: Path, monkeypatch, unlike_validation, failures
+):
+    monkeypatch.setattr(prediction_checks, "CHECKED_PRODUCTS", 1500)
+    seen = np.arange(6000) // 500 % 4 == 0  # of four groups of 500 products one
+    scores = np.where(unlike_validation(seen), 0.999, beta(6000, 11))
+
+    verdict = run(tmp_path, scores, scores)
+
+    assert set(failed(verdict).values()) & {"ERROR"} == failures
+    assert [outcome.rows for outcome in verdict.checks] == [1500, 1500]
 
 
 def test_scores_that_tell_less_apart_are_a_warning(tmp_path: Path):
