@@ -38,7 +38,6 @@ ESTIMATE_ERROR = 0.014
 ESTIMATE_ROWS = 2_000
 """Standard deviation of an estimated PR-AUC over samples of so many rows; it falls with the root of their number."""
 
-
 CHECKED_PRODUCTS = 1_000_000
 """Of more products, row groups are looked at that have about so many or more; a champion was judged by thousands."""
 
