@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from packaging_assets.artifacts.flushing import flush
 from packaging_assets.experiments.errors import ExperimentError
 
 FOLDER = "experiments"
@@ -126,10 +126,9 @@ class ExperimentRecords:
         path = self._path(record.id)
         staged = self.folder / f".{record.id}.{uuid.uuid4().hex}"
         try:
-            with staged.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            text = json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+            staged.write_text(text, encoding="utf-8")
+            flush(staged)
             staged.replace(path)
         finally:
             staged.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Arrow
 SETTINGS = ("ARROW_DEFAULT_MEMORY_POOL", "MALLOC_ARENA_MAX")
 POOL = "import packaging_assets, pyarrow; print(pyarrow.default_memory_pool().backend_name)"
 ARENAS = """
-import ctypes, sys, tempfile, threading
+import ctypes, tempfile, threading
 import packaging_assets
 
 together, libc = threading.Barrier(8), ctypes.CDLL(None)
