@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._utils.warnings import disable_dagster_warnings
 
 from packaging_assets.collector import resting_collector
+from packaging_assets.component_tree import ProjectTree
 from packaging_assets.own_components import describe_own_components_only
 from packaging_assets.resources.environment import resources_for
 from packaging_assets.settings import Settings, load_settings, use_settings
@@ -21,10 +23,12 @@ warnings.filterwarnings("ignore", message="Asset job daily_inference materialize
 def build_definitions(settings: Settings, *, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything under `defs/`, with the partitions and resources of `settings`; tests swap resources by name."""
     describe_own_components_only()
-    with use_settings(settings), resting_collector():
-        loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     resources = {**resources_for(settings), **(resource_overrides or {})}
-    return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=threaded_executor))
+    with use_settings(settings), resting_collector(), disable_dagster_warnings():
+        loaded = ProjectTree.for_project(Path(__file__).parent).build_defs()
+        everything = dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=threaded_executor))
+        everything.get_repository_def()  # kept by Dagster, which would make it with the collector at work
+    return everything
 
 
 @dg.definitions

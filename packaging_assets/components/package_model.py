@@ -35,8 +35,8 @@ class PackageModel(dg.Component):
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> "PackageModel":  # noqa: ARG003 - Dagster's
-        """Build the component from its validated YAML."""
-        return cls(ModelSpec.model_validate(attributes))
+        """Build the component from its validated YAML; Dagster gives None for one without attributes."""
+        return cls(attributes if isinstance(attributes, ModelSpec) else ModelSpec.model_validate(attributes))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The chain of assets of this model, and the job that runs it alone."""

@@ -28,6 +28,7 @@ def resolve_features(value: object) -> FeatureSet:
     return project_features().resolve(value)
 
 
+@cache
 def default_features(architecture: str) -> FeatureSet:
     """The features of a model whose YAML names none."""
     catalogue = project_features()

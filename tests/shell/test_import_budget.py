@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from dagster.components.core import package_entry
+from dagster.components.core.component_tree import ComponentTree
 
+from packaging_assets.component_tree import ProjectTree
 from packaging_assets.definitions import build_definitions
 from packaging_assets.settings import Settings
 
@@ -24,6 +27,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 """
 LOAD = """
 from pathlib import Path
+from packaging_assets.component_tree import ProjectTree
 from packaging_assets.definitions import build_definitions
 from packaging_assets.settings import load_settings
 build_definitions(load_settings(Path({home!r}))).resolve_job_def("weekly_training")
@@ -62,3 +66,21 @@ def test_only_our_own_components_are_described(settings: Settings) -> None:
     assert {key.namespace for key in package_entry.discover_entry_point_package_objects()} == {
         "packaging_assets.components"
     }
+
+
+def test_the_files_of_the_project_are_gone_through_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails when Dagster asks for all declarations by another way than the one that `component_tree` overrides."""
+    asked: list[ComponentTree] = []
+    find = ComponentTree.find_root_decl
+
+    def counted(tree: ComponentTree) -> Any:
+        asked.append(tree)
+        return find(tree)
+
+    monkeypatch.setattr(ComponentTree, "find_root_decl", counted)
+    build_definitions(settings)
+    assert [type(tree) for tree in asked] == [ProjectTree]
+
+
+def test_the_repository_is_made_while_the_collector_rests(settings: Settings) -> None:
+    assert build_definitions(settings).has_resolved_repository_def()

@@ -5,8 +5,9 @@ from typing import Any
 import dagster as dg
 
 from packaging_assets.components.model_set import ModelSet
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.serving import serving_version
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.resources.model_registry import ModelRegistry
 
@@ -21,14 +22,13 @@ def champion_asset(
 ) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
-    @dg.asset(
+    @training_asset(
         key=champion_key(spec.name),
         deps=[dg.AssetDep([spec.name, "registered_model"], partition_mapping=dg.AllPartitionMapping())],
         group_name=spec.name,
         owners=spec.owners,
-        tags=TRAINING_TAG,
     )
-    def champion(model_registry: dg.ResourceParam[ModelRegistry]) -> dg.MaterializeResult:
+    def champion(model_registry: ModelRegistry) -> dg.MaterializeResult:
         """The version that inference uses now: the approved one of the latest week, unless a person pinned another.
 
         One version; what is downstream goes stale when it moves. A model that replaces another and has no approved

@@ -9,8 +9,9 @@ from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.label_rules import LabelRules
 from packaging_assets.components.model_set import ModelSet
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.warehouse_extract import extract
 from packaging_assets.domain.labels import resolve_labels
 from packaging_assets.partitions import as_of
@@ -68,24 +69,23 @@ def _labels_asset(
     owners: Sequence[str],
     description: str,
 ) -> dg.AssetsDefinition:
-    @dg.asset(
+    @training_asset(
         key=key,
         description=description,
         partitions_def=weekly,
         deps=["package_evidence", "product_features"],
         group_name=group,
         owners=owners,
-        tags=TRAINING_TAG,
         op_tags=LEADS_TO_LEARNING,
         kinds={"parquet"},
         pool="warehouse",
     )
     def labels(
         context: dg.AssetExecutionContext,
-        warehouse: dg.ResourceParam[Warehouse],
-        artifact_store: dg.ResourceParam[ArtifactStore],
-        compute: dg.ResourceParam[Compute],
-        settings: dg.ResourceParam[Settings],
+        warehouse: Warehouse,
+        artifact_store: ArtifactStore,
+        compute: Compute,
+        settings: Settings,
     ) -> dg.MaterializeResult:
         known = evidence(warehouse, settings, rules, as_of(weekly, context.partition_key))
         runner = StepRunner(context, artifact_store, compute)

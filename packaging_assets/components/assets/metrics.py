@@ -11,10 +11,11 @@ from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.checks import check_results, check_specs, stored_verdict
 from packaging_assets.components.model_set import ModelSet
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import run_planned, spec_of_run
 from packaging_assets.components.serving import serving_before
 from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.training_steps import plan_metrics
 from packaging_assets.domain.gates import CHECKS, Verdict
 from packaging_assets.domain.json_files import read_json
@@ -27,7 +28,7 @@ def metrics_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitions
     """Build the asset for one model."""
     key = dg.AssetKey([spec.name, "metrics"])
 
-    @dg.asset(
+    @training_asset(
         key=key,
         partitions_def=weekly,
         deps=[spec.labels_key.split("/"), "features", [spec.name, "split"], [spec.name, "model"]],
@@ -35,13 +36,12 @@ def metrics_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitions
         kinds={"json"},
         group_name=spec.name,
         owners=spec.owners,
-        tags=TRAINING_TAG,
     )
     def package_metrics(
         context: dg.AssetExecutionContext,
-        artifact_store: dg.ResourceParam[ArtifactStore],
-        compute: dg.ResourceParam[Compute],
-        model_registry: dg.ResourceParam[ModelRegistry],
+        artifact_store: ArtifactStore,
+        compute: Compute,
+        model_registry: ModelRegistry,
     ) -> dg.MaterializeResult:
         """Candidate and champion scored on the same validation rows, drift figures, plots, and the gates' verdict.
 

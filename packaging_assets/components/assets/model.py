@@ -5,9 +5,10 @@ import dagster as dg
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.model_set import ModelSet
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import run_planned, spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.training_steps import plan_model
 from packaging_assets.threads.priorities import LEARNS
 
@@ -24,7 +25,7 @@ def feeder_deps(spec: ModelSpec) -> list[list[str]]:
 def model_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
-    @dg.asset(
+    @training_asset(
         key=[spec.name, "model"],
         description=f"{DESCRIPTION}\n\n{spec.description}".strip(),
         partitions_def=weekly,
@@ -32,13 +33,12 @@ def model_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitionsDe
         kinds={spec.architecture} if spec.architecture.isidentifier() else set(),
         group_name=spec.name,
         owners=spec.owners,
-        tags=TRAINING_TAG,
         op_tags=LEARNS,
     )
     def package_model(
         context: dg.AssetExecutionContext,
-        artifact_store: dg.ResourceParam[ArtifactStore],
-        compute: dg.ResourceParam[Compute],
+        artifact_store: ArtifactStore,
+        compute: Compute,
     ) -> dg.MaterializeResult:
         plan = plan_model(spec_of_run(context, models, spec.name))
         return materialized(run_planned(StepRunner(context, artifact_store, compute), plan))

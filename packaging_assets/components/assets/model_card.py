@@ -10,9 +10,10 @@ from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
 from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.model_card import CARD, LineageEntry, ModelCardParams, key_figures, write_model_card
@@ -26,7 +27,7 @@ def model_card_asset(
 ) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
-    @dg.asset(
+    @training_asset(
         key=[spec.name, "model_card"],
         partitions_def=weekly,
         deps=[
@@ -39,13 +40,12 @@ def model_card_asset(
         kinds={"html"},
         group_name=spec.name,
         owners=spec.owners,
-        tags=TRAINING_TAG,
     )
     def model_card(
         context: dg.AssetExecutionContext,
-        artifact_store: dg.ResourceParam[ArtifactStore],
-        compute: dg.ResourceParam[Compute],
-        model_registry: dg.ResourceParam[ModelRegistry],
+        artifact_store: ArtifactStore,
+        compute: Compute,
+        model_registry: ModelRegistry,
     ) -> dg.MaterializeResult:
         """What a reviewer needs to know about the week's model, on one HTML page that stands alone.
 

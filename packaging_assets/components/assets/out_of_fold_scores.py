@@ -5,9 +5,10 @@ import dagster as dg
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.model_set import ModelSet
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import run_planned, spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.training_steps import plan_out_of_fold
 from packaging_assets.threads.priorities import LEARNS
 
@@ -17,7 +18,7 @@ def out_of_fold_scores_asset(
 ) -> dg.AssetsDefinition:
     """Build the asset for one model that others feed from."""
 
-    @dg.asset(
+    @training_asset(
         key=[spec.name, "out_of_fold_scores"],
         partitions_def=weekly,
         deps=[
@@ -29,13 +30,12 @@ def out_of_fold_scores_asset(
         kinds={"parquet"},
         group_name=spec.name,
         owners=spec.owners,
-        tags=TRAINING_TAG,
         op_tags=LEARNS,
     )
     def out_of_fold_scores(
         context: dg.AssetExecutionContext,
-        artifact_store: dg.ResourceParam[ArtifactStore],
-        compute: dg.ResourceParam[Compute],
+        artifact_store: ArtifactStore,
+        compute: Compute,
     ) -> dg.MaterializeResult:
         """The model's score of every product of the week, by a model that has not seen the product's label.
 

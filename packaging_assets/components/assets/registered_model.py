@@ -8,8 +8,9 @@ import dagster as dg
 from packaging_assets.artifacts.store import Artifact, ArtifactStore
 from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet, overrides_in
-from packaging_assets.components.model_spec import TRAINING_TAG, ModelSpec
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.step_asset import MissingUpstreamError
+from packaging_assets.components.training_asset import training_asset
 from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.registry import Registration, weeks_to_judge_again
@@ -31,18 +32,17 @@ def registered_model_asset(
 ) -> dg.AssetsDefinition:
     """Build the asset for one model."""
 
-    @dg.asset(
+    @training_asset(
         key=[spec.name, "registered_model"],
         partitions_def=weekly,
         deps=[[spec.name, "model"], [spec.name, "metrics"]],
         group_name=spec.name,
         owners=spec.owners,
-        tags=TRAINING_TAG,
     )
     def registered_model(
         context: dg.AssetExecutionContext,
-        artifact_store: dg.ResourceParam[ArtifactStore],
-        model_registry: dg.ResourceParam[ModelRegistry],
+        artifact_store: ArtifactStore,
+        model_registry: ModelRegistry,
     ) -> dg.MaterializeResult:
         """The week's model as a version in the registry, with the status that the gates' verdict gives it.
 
