@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+import tomlkit
+
 from packaging_assets.resources.environment import warehouse_for
 from packaging_assets.settings import SETTINGS_FILE, Settings
 
@@ -33,6 +35,18 @@ def prepare_home(settings: Settings) -> None:
 
 
 def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: dt.date) -> None:
-    """Record in the home's own settings which partitions it has, so that the UI over it shows these and no others."""
+    """Record in the home's own settings which partitions it has, so that the UI over it shows these and no others.
+
+    Whatever else the file says stays as it is, comments included.
+    """
+    file = settings.home / SETTINGS_FILE
+    document = tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
+    wanted = {"first_week": first_week, "last_day": last_day}
+    if all(document.get(name) == day for name, day in wanted.items()):
+        return
+    for name, day in wanted.items():
+        document[name] = day
     settings.home.mkdir(parents=True, exist_ok=True)
-    (settings.home / SETTINGS_FILE).write_text(f"first_week = {first_week}\nlast_day = {last_day}\n")
+    staged = file.with_name(f"{SETTINGS_FILE}.new")
+    staged.write_text(tomlkit.dumps(document), encoding="utf-8")
+    staged.replace(file)
