@@ -4,13 +4,20 @@ import datetime as dt
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packaging_assets.ingestion.chunks import DeliveredFile, check_columns
 from packaging_assets.ingestion.contract import TABLES, TableContract, table_contract
-from packaging_assets.ingestion.landing import append_delivery, delivered_days, fetch_known_rows, find_delivery
+from packaging_assets.ingestion.landing import (
+    append_delivery,
+    count_deliveries,
+    delivered_days,
+    fetch_known_rows,
+    find_delivery,
+)
 from packaging_assets.ingestion.matching import delivered_rows, find_matches, rows_by_day
 from packaging_assets.ingestion.reading import content_hash, open_delivery
 from packaging_assets.ingestion.report import SHOWN_BAD_ROWS, BadRow, DeliveryRefusedError, DeliveryReport
@@ -63,30 +70,27 @@ def ingest_file(
     with tempfile.TemporaryDirectory(prefix="packaging-ingest-") as scratch:
         checked = _CheckedFile(contract, Path(scratch))
         checked.read(file)
-        left_out, days = _match(warehouse, checked, delivery_id)
-        report = DeliveryReport(
-            table=table,
-            file_name=path.name,
-            delivery_id=delivery_id,
-            accepted=checked.good_count - len(left_out),
-            duplicates=len(left_out) - checked.conflict_count,
-            quarantined=checked.bad_count,
-            days=tuple(days.column("day").to_pylist()),
-            warnings=warnings if checked.good_count + checked.bad_count else (*warnings, "The file has no rows."),
-            bad_rows=tuple(checked.first_bad),
-        )
-        if report.quarantined > max_bad_row_share * report.row_count:
-            raise DeliveryRefusedError(path, report, max_bad_row_share)
-        append_delivery(
-            warehouse,
-            contract,
-            _record(report, received_at),
-            delivered=checked.good_folder,
-            left_out=left_out,
-            days=days,
-            bad_rows=checked.bad_folder,
-        )
-    return report
+        while True:
+            standing = count_deliveries(warehouse, table)
+            left_out, days = _match(warehouse, checked, delivery_id)
+            report = _report(path, delivery_id, checked, left_out, days, warnings)
+            if report.quarantined > max_bad_row_share * report.row_count:
+                raise DeliveryRefusedError(path, report, max_bad_row_share)
+            append_delivery(
+                warehouse,
+                contract,
+                _record(report, received_at),
+                standing_deliveries=standing,
+                delivered=checked.good_folder,
+                left_out=left_out,
+                days=days,
+                bad_rows=checked.bad_folder,
+            )
+            record = find_delivery(warehouse, table, delivery_id)
+            if record is not None:
+                is_ours = record["received_at"] == received_at
+                return report if is_ours else _report_of(record, warehouse, table, path, delivery_id)
+            # Another file was taken in since the rows were matched, so they are matched again.
 
 
 class _CheckedFile:
@@ -98,14 +102,23 @@ class _CheckedFile:
         self.good_folder = self.folder("good")
         self.bad_folder = self.folder("bad")
         self.good_count = 0
-        self.bad_count = 0
         self.conflict_count = 0
-        self.first_bad: list[BadRow] = []
+        self._bad_count = 0
+        self._first_bad: list[BadRow] = []
+        self._first_conflicts: list[BadRow] = []
 
     def folder(self, name: str) -> Path:
         folder = self.scratch / name
         folder.mkdir()
         return folder
+
+    @property
+    def bad_count(self) -> int:
+        return self._bad_count + self.conflict_count
+
+    @property
+    def first_bad(self) -> list[BadRow]:
+        return _first([*self._first_bad, *self._first_conflicts])
 
     def read(self, file: DeliveredFile) -> None:
         # A folder without a part would have no columns.
@@ -117,32 +130,70 @@ class _CheckedFile:
             _write_part(outcome.accepted, self.good_folder)
             self._add_bad(outcome.bad)
 
-    def add_conflicts(self, conflicts: pa.Table) -> None:
-        self.conflict_count += len(conflicts)
-        self._add_bad(conflicts)
+    def set_conflicts(self, conflicts: pa.Table) -> None:
+        """The good rows that contradict what is there, which are bad then; those found before no longer count."""
+        pq.write_table(conflicts, self.bad_folder / "conflicts.parquet", use_dictionary=False)
+        self.conflict_count, self._first_conflicts = len(conflicts), _bad_rows(conflicts)
 
     def _add_bad(self, bad: pa.Table) -> None:
         if len(bad):
             _write_part(bad, self.bad_folder)
-        self.bad_count += len(bad)
-        first = [BadRow(**row) for row in bad.slice(0, SHOWN_BAD_ROWS).to_pylist()]
-        self.first_bad = sorted([*self.first_bad, *first], key=lambda row: row.line)[:SHOWN_BAD_ROWS]
+        self._bad_count += len(bad)
+        self._first_bad = _first([*self._first_bad, *_bad_rows(bad)])
+
+
+def _bad_rows(bad: pa.Table) -> list[BadRow]:
+    return [BadRow(**row) for row in bad.slice(0, SHOWN_BAD_ROWS).to_pylist()]
+
+
+def _first(rows: list[BadRow]) -> list[BadRow]:
+    return sorted(rows, key=lambda row: row.line)[:SHOWN_BAD_ROWS]
 
 
 def _match(warehouse: Warehouse, checked: _CheckedFile, delivery_id: str) -> tuple[pa.Table, pa.Table]:
     """Find the good rows that are not to be appended: their lines, and the days of the others."""
     contract = checked.contract
-    known = fetch_known_rows(warehouse, contract, checked.good_folder, delivery_id, checked.folder("known"))
-    with delivered_rows(checked.good_folder, checked.folder("spill")) as database:
-        matches = find_matches(database, contract, known)
-        checked.add_conflicts(matches.conflicts)
-        return matches.left_out, rows_by_day(database, contract, matches.left_out)
+    with tempfile.TemporaryDirectory(dir=checked.scratch) as scratch:
+        known, spill = Path(scratch, "known"), Path(scratch, "spill")
+        known.mkdir()
+        spill.mkdir()
+        found = fetch_known_rows(warehouse, contract, checked.good_folder, delivery_id, known)
+        with delivered_rows(checked.good_folder, spill) as database:
+            matches = find_matches(database, contract, found)
+            checked.set_conflicts(matches.conflicts)
+            return matches.left_out, rows_by_day(database, contract, matches.left_out)
+
+
+def _report(
+    path: Path,
+    delivery_id: str,
+    checked: _CheckedFile,
+    left_out: pa.Table,
+    days: pa.Table,
+    warnings: tuple[str, ...],
+) -> DeliveryReport:
+    return DeliveryReport(
+        table=checked.contract.name,
+        file_name=path.name,
+        delivery_id=delivery_id,
+        accepted=checked.good_count - len(left_out),
+        duplicates=len(left_out) - checked.conflict_count,
+        quarantined=checked.bad_count,
+        days=tuple(days.column("day").to_pylist()),
+        warnings=warnings if checked.good_count + checked.bad_count else (*warnings, "The file has no rows."),
+        bad_rows=tuple(checked.first_bad),
+    )
 
 
 def _report_of_earlier(warehouse: Warehouse, table: str, path: Path, delivery_id: str) -> DeliveryReport | None:
     record = find_delivery(warehouse, table, delivery_id)
-    if record is None:
-        return None
+    return None if record is None else _report_of(record, warehouse, table, path, delivery_id)
+
+
+def _report_of(
+    record: Mapping[str, Any], warehouse: Warehouse, table: str, path: Path, delivery_id: str
+) -> DeliveryReport:
+    """The report of a file that was taken in before, or by somebody else at this moment."""
     return DeliveryReport(
         table=table,
         file_name=path.name,

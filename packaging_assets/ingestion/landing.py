@@ -36,12 +36,15 @@ where exists (select 1 from delivered where {same_key})
 """
 _READ_KNOWN = "select {columns} from {known} order by {key}"
 
-# Another process may have taken in the same file meanwhile; the record, written last, says so.
+# Rows were matched with what was there: another process may have taken in a file since, this one or one that has some of
+# its keys. The record of a delivery is written last.
 _IS_NEW = """
-not exists (
+(select count(*) from "raw".deliveries where table_name = $table_name) = $standing_deliveries
+and not exists (
     select 1 from "raw".deliveries where delivery_id = $delivery_id and table_name = $table_name
 )
 """
+_COUNT_DELIVERIES = 'select count(*) as n from "raw".deliveries where table_name = $table_name'
 _APPEND_ROWS = """
 insert into "raw".{table} ({columns})
 select {columns}
@@ -78,6 +81,11 @@ def find_delivery(warehouse: Warehouse, table: str, delivery_id: str) -> dict[st
     return rows[0] if rows else None
 
 
+def count_deliveries(warehouse: Warehouse, table: str) -> int:
+    """How many files have been taken in for this table: the same number again means that no other came between."""
+    return int(warehouse.fetch(_COUNT_DELIVERIES, {"table_name": table})[0]["n"])
+
+
 def delivered_days(warehouse: Warehouse, table: str, delivery_id: str) -> tuple[dt.date, ...]:
     """The days to which a delivery added rows."""
     rows = warehouse.fetch(_FIND_DAYS, {"delivery_id": delivery_id, "table_name": table})
@@ -111,30 +119,35 @@ def append_delivery(
     contract: TableContract,
     record: Parameters,
     *,
+    standing_deliveries: int,
     delivered: Path,
     left_out: pa.Table,
     days: pa.Table,
     bad_rows: Path,
 ) -> None:
-    """Append rows, quarantine, days and the delivery's record in one transaction; a second time appends nothing.
+    """Append rows, quarantine, days and the delivery's record in one transaction, or nothing.
+
+    Nothing is appended if the file is there already, or any other was taken in since the rows were matched.
 
     Args:
         warehouse: where to.
         contract: the table's contract.
         record: the columns of `raw.deliveries` by name.
+        standing_deliveries: as `count_deliveries` said before the rows were matched.
         delivered: Parquet parts: `validation.LINE_COLUMN` and the contract's columns.
         left_out: the lines of `delivered` that are not appended.
         days: `day` and `rows`.
         bad_rows: Parquet parts of bad rows (`validation.BAD_ROW_SCHEMA`).
     """
-    identity = {name: record[name] for name in ("delivery_id", "table_name")}
+    standing = {"standing_deliveries": standing_deliveries}
+    identity = {**{name: record[name] for name in ("delivery_id", "table_name")}, **standing}
     warehouse.load(
         {"delivered": delivered, "left_out": left_out, "days": days, "bad_rows": bad_rows},
         [
             (_fill(_APPEND_ROWS, contract), identity),
             (_fill(_APPEND_QUARANTINE, contract), {**identity, "file_name": record["file_name"]}),
             (_fill(_APPEND_DAYS, contract), identity),
-            (_fill(_APPEND_DELIVERY, contract), record),
+            (_fill(_APPEND_DELIVERY, contract), {**record, **standing}),
         ],
     )
 

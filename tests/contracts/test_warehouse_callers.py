@@ -12,6 +12,7 @@ from redshift_fixtures import MadeWarehouse
 
 from packaging_assets.defs.alerts.late_data import QUERY as DAYS_OF_TABLE
 from packaging_assets.defs.automation.schedules import days_with_products
+from packaging_assets.ingestion import delivery
 from packaging_assets.ingestion.delivery import ingest_file
 from packaging_assets.ingestion.report import DeliveryReport
 from packaging_assets.resources.built_days import built_fingerprints, day_fingerprints, record_built_days
@@ -78,6 +79,31 @@ def test_deliveries_are_taken_in_once_and_matched_with_what_is_there(warehouse: 
     assert [tuple(row.values()) for row in counts] == [(1, 1, 2, NOW), (2, 0, 0, NOW)]
     left = warehouse.fetch("select table_name from information_schema.tables where table_name like 'known%'", {})
     assert left == []
+
+
+def test_a_file_is_matched_again_with_what_was_taken_in_while_it_was_matched(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = ["t1,p1,bag,2025-01-07 08:00:00,false,false", "t3,p1,bag,2025-01-07 08:00:00,true,false"]
+    append, attempts = delivery.append_delivery, list[int]()
+
+    def after_somebody_else(*arguments: Any, standing_deliveries: int, **rest: Any) -> None:
+        attempts.append(standing_deliveries)
+        if len(attempts) == 1:
+            other = deliver(warehouse, tmp_path / "other.csv", "package_tests", HEADER, *others)
+            assert (other.accepted, other.duplicates, other.quarantined) == (2, 0, 0)
+        append(*arguments, standing_deliveries=standing_deliveries, **rest)
+
+    monkeypatch.setattr(delivery, "append_delivery", after_somebody_else)
+    ours = ["t1,p1,bag,2025-01-07 08:00:00,true,false", "t2,p1,bag,2025-01-07 08:00:00,true,false", others[1]]
+    report = deliver(warehouse, tmp_path / "ours.csv", "package_tests", HEADER, *ours)
+    assert attempts == [0, 0, 1]  # ours, the other's within it, ours again
+    assert (report.accepted, report.duplicates, report.quarantined) == (1, 1, 1)
+    assert [(row.line, row.field) for row in report.bad_rows] == [(2, "is_passed")]
+    rows = warehouse.fetch('select test_id, is_passed from "raw".package_tests order by test_id', {})
+    assert [tuple(row.values()) for row in rows] == [("t1", False), ("t2", True), ("t3", True)]
+    assert warehouse.fetch('select line, file_name from "raw".quarantine', {}) == [{"line": 2, "file_name": "ours.csv"}]
+    assert warehouse.fetch('select count(*) as n from "raw".delivery_days', {}) == [{"n": 2}]
 
 
 def test_products_are_delivered_with_and_without_embeddings(warehouse: Warehouse, tmp_path: Path) -> None:
