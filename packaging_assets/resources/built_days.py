@@ -56,8 +56,19 @@ def built_fingerprints(warehouse: Warehouse, *, before: dt.datetime) -> dict[dt.
     return {row["day"]: row["fingerprint"] for row in rows}
 
 
+def forget_built_days(warehouse: Warehouse, days: Sequence[dt.date]) -> None:
+    """Count all days from the first to the last of these as not built, since their rows are about to be replaced.
+
+    A build that fails a test, or is killed, leaves rows that nobody has vouched for.
+    """
+    bounds = {"first": min(days), "last": max(days)}
+    warehouse.load({}, [("delete from ops.built_days where day >= $first and day <= $last", bounds)])
+
+
 def record_built_days(warehouse: Warehouse, fingerprints: Mapping[dt.date, str]) -> None:
     """Replace the fingerprints of these days, all or none."""
+    if not fingerprints:
+        return
     days = sorted(fingerprints)
     staged = pa.table(
         {"day": pa.array(days, pa.date32()), "fingerprint": [fingerprints[day] for day in days]},

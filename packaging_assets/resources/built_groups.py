@@ -12,6 +12,17 @@ class BuiltGroup(NamedTuple):
     rows: str
     sql: str
 
+    def begun_again(self, sql: str) -> "BuiltGroup":
+        """What the group counts as while it is built by this SQL, and if that does not end well: up to date with nothing.
+
+        Its rows may be replaced, or some of them. Those of other SQL are not to be added to by the SQL before.
+        """
+        return BuiltGroup(rows=_UNFINISHED, sql=sql if sql == self.sql else _UNFINISHED)
+
+
+_UNFINISHED = "unfinished"
+"""No hash."""
+
 
 def predictions_version(warehouse: Warehouse) -> str:
     """One hash that stands for what recommendations are made from: the loaded predictions and the product features."""

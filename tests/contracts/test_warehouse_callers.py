@@ -15,7 +15,12 @@ from packaging_assets.defs.automation.schedules import days_with_products
 from packaging_assets.ingestion import delivery
 from packaging_assets.ingestion.delivery import ingest_file
 from packaging_assets.ingestion.report import DeliveryReport
-from packaging_assets.resources.built_days import built_fingerprints, day_fingerprints, record_built_days
+from packaging_assets.resources.built_days import (
+    built_fingerprints,
+    day_fingerprints,
+    forget_built_days,
+    record_built_days,
+)
 from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
 from packaging_assets.resources.clock import FixedClock
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
@@ -137,6 +142,8 @@ def test_built_days_and_groups_are_replaced(warehouse: Warehouse) -> None:
     record_built_days(warehouse, {days[1]: "new"})
     assert built_fingerprints(warehouse, before=dt.datetime(2025, 1, 8)) == {days[0]: "old", days[1]: "new"}  # noqa: DTZ001
     assert built_fingerprints(warehouse, before=dt.datetime(2025, 1, 7)) == {days[0]: "old"}  # noqa: DTZ001
+    forget_built_days(warehouse, [days[1]])
+    assert built_fingerprints(warehouse, before=dt.datetime(2025, 1, 8)) == {days[0]: "old"}  # noqa: DTZ001
     assert built_group(warehouse, "g") is None
     for number in range(2):
         record_built_group(warehouse, "g", BuiltGroup(f"rows {number}", "sql"))

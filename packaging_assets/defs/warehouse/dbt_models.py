@@ -16,6 +16,7 @@ from packaging_assets.resources.built_days import (
     built_fingerprints,
     day_fingerprints,
     dbt_project_hash,
+    forget_built_days,
     record_built_days,
 )
 from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
@@ -133,12 +134,17 @@ def dbt_models(context: dg.ComponentLoadContext) -> dg.Definitions:
         days = _days(context)
         wanted = _wanted_fingerprints(warehouse, days, settings)
         built = built_fingerprints(warehouse, before=dt.datetime.combine(days[-1] + ONE_DAY, dt.time()))
-        stale = [day for day in days if built.get(day) != wanted[day]]
+        current = {day for day in days if built.get(day) == wanted[day]}
+        stale = [day for day in days if context.is_subset or day not in current]
         if not stale:
             yield from _unchanged(context, wanted[days[-1]])
             return
+        replaced = [day for day in days if stale[0] <= day <= stale[-1]]
+        forget_built_days(warehouse, replaced)
         yield from dbt.build(context, _window(stale, settings))
-        record_built_days(warehouse, {day: wanted[day] for day in stale})
+        # A day of which one table alone was built is as built as it was before.
+        done = [day for day in replaced if not context.is_subset or day in current]
+        record_built_days(warehouse, {day: wanted[day] for day in done})
 
     @dbt_group("recommendation_models", **common)
     def recommendation_models(
@@ -188,16 +194,18 @@ def _build_unless_built(
     """Build a whole group unless it was built from the same rows by the same SQL.
 
     Other SQL, or other costs, concern rows that an incremental model would leave alone: it is built anew. A part of
-    the group, chosen by hand in the UI, is always built.
+    the group, chosen by hand in the UI, is always built, and leaves the rest as built as it was.
     """
-    wanted = BuiltGroup(rows=rows, sql=sql)
-    built = built_group(warehouse, context.op_execution_context.op.name)
+    group, wanted = context.op_execution_context.op.name, BuiltGroup(rows=rows, sql=sql)
+    built = built_group(warehouse, group)
     if built == wanted and not context.is_subset:
         yield from _unchanged(context, hashlib.sha256(f"{sql} {rows}".encode()).hexdigest())
         return
+    if built is not None:
+        record_built_group(warehouse, group, built.begun_again(sql))
     yield from dbt.build(context, variables or {}, is_full_refresh=built is None or built.sql != sql)
-    if not context.is_subset:
-        record_built_group(warehouse, context.op_execution_context.op.name, wanted)
+    if built == wanted or not context.is_subset:
+        record_built_group(warehouse, group, wanted)
 
 
 def _days(context: dg.AssetExecutionContext) -> list[dt.date]:
