@@ -69,10 +69,17 @@ def settle_abandoned_runs(instance: dg.DagsterInstance, folder: Path) -> list[st
     """Report the runs of this machine that held a lock and whose process is gone as failed, and return their ids."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags=LOCKED_TAG))
     ours = [run for run in runs if _holds_lock(run) and not _is_elsewhere(run)]
-    abandoned = [run for run in ours if not _is_locked(folder / run.run_id)]
-    for run in abandoned:
-        settle(instance, run, folder)
-    return [run.run_id for run in abandoned]
+    abandoned = [run.run_id for run in ours if not _is_locked(folder / run.run_id)]
+    return [run_id for run_id in abandoned if _settle_unless_ended(instance, run_id, folder)]
+
+
+def _settle_unless_ended(instance: dg.DagsterInstance, run_id: str, folder: Path) -> bool:
+    """A run that has come to its end since it was asked for lets go of its lock, too, and is not abandoned."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return False
+    settle(instance, run, folder)
+    return True
 
 
 def settle(instance: dg.DagsterInstance, run: dg.DagsterRun, folder: Path) -> None:
@@ -89,12 +96,18 @@ def standing_of(instance: dg.DagsterInstance, run: dg.DagsterRun, folder: Path) 
     if _is_elsewhere(run):
         return Standing.UNKNOWN
     if _holds_lock(run):
-        return Standing.UNDER_WAY if _is_locked(folder / run.run_id) else Standing.GONE
-    worker = _worker(instance, run)
-    if worker is None:
-        return Standing.UNKNOWN
-    pid, seen_at = worker
-    return Standing.UNDER_WAY if is_running(pid, seen_at=seen_at) else Standing.GONE
+        is_working = _is_locked(folder / run.run_id)
+    else:
+        worker = _worker(instance, run)
+        if worker is None:
+            return Standing.UNKNOWN
+        pid, seen_at = worker
+        is_working = is_running(pid, seen_at=seen_at)
+    if is_working:
+        return Standing.UNDER_WAY
+    # It may have come to its end since `run` was read.
+    now = instance.get_run_by_id(run.run_id)
+    return Standing.FINISHED if now is None or now.is_finished else Standing.GONE
 
 
 def runs_under_way(instance: dg.DagsterInstance, folder: Path) -> list[dg.DagsterRun]:

@@ -5,6 +5,7 @@ below. `packaging doctor` prints the outcome.
 """
 
 import datetime as dt
+import difflib
 import os
 import tomllib
 from collections.abc import Generator
@@ -20,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 from packaging_assets.aws_settings import AwsSettings
 
@@ -244,20 +246,24 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     """
     if home is not None:
         overrides["home"] = home
+    file = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])} = {_shown(problem)}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        where = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
-        raise SettingsError(
-            f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {where}."
-        ) from None
+        problems = "; ".join(_described(problem) for problem in error.errors())
+    except UnreadableSettingError as error:  # names field and source, and not the value
+        problems = f'{error}; lists are written as JSON, such as ["one", "two"]'
     except tomllib.TOMLDecodeError as error:
-        where = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
-        raise SettingsError(f"{where} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
+        raise SettingsError(f"{file} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
+    raise SettingsError(f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {file}.")
+
+
+def _described(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":  # a secret under a mistyped name is one all the same
+        close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        return f"there is no setting {name}" + (f" (is {close[0]} meant?)" if close else "")
+    return f"{name} = {_shown(problem)}: {problem['msg']}"
 
 
 _SECRET = frozenset({"alert_routes", "promotion_key", "redshift_password", "state_database_url"})

@@ -36,8 +36,8 @@ where exists (select 1 from delivered where {same_key})
 """
 _READ_KNOWN = "select {columns} from {known} order by {key}"
 
-# Rows were matched with what was there: another process may have taken in a file since, this one or one that has some of
-# its keys. The record of a delivery is written last.
+# Rows were matched with what was there, and another process may have taken in a file since: this one, or one that has
+# some of its keys. The record of a delivery is written last.
 _IS_NEW = """
 (select count(*) from "raw".deliveries where table_name = $table_name) = $standing_deliveries
 and not exists (

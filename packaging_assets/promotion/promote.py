@@ -123,10 +123,10 @@ def _copy(artifact: Artifact, source: Environment, target: Environment, version:
         for name in artifact.files:  # and not what the store keeps beside them
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original / name, folder / name)
-        provenance = {
-            **artifact.provenance,
-            "promoted_from": {"environment": source.name, "model": version.model, "version": version.version},
-        }
+        # When it was computed there is not how long it has been here, by which pruning goes.
+        said = {name: value for name, value in artifact.provenance.items() if name != "computed_at"}
+        origin = {"environment": source.name, "model": version.model, "version": version.version}
+        provenance = {**said, "promoted_from": origin}
         copy = target.store.commit(
             artifact.asset_key, artifact.partition, folder, parts=source.store.parts(artifact), provenance=provenance
         )

@@ -13,9 +13,9 @@ class BuiltGroup(NamedTuple):
     sql: str
 
     def begun_again(self, sql: str) -> "BuiltGroup":
-        """What the group counts as while it is built by this SQL, and if that does not end well: up to date with nothing.
+        """What the group counts as while it is built by this SQL, and for good if that fails: as built from nothing.
 
-        Its rows may be replaced, or some of them. Those of other SQL are not to be added to by the SQL before.
+        Its rows are replaced, or some of them. If those are of other SQL, the SQL before must not add to them.
         """
         return BuiltGroup(rows=_UNFINISHED, sql=sql if sql == self.sql else _UNFINISHED)
 

@@ -3,6 +3,7 @@
 dbt runs in this process: the command line spends four seconds on imports and parsing where a build takes one.
 """
 
+import json
 import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -52,13 +53,24 @@ def _redshift_environment(settings: Settings) -> dict[str, str]:
 def dbt_manifest(settings: Settings) -> Path:
     """The path of an up-to-date manifest; parses the project only if a source file is newer than the last manifest.
 
+    It is also parsed if the manifest is cut off, as a process leaves it that is killed while dbt writes it.
+
     Raises:
         DbtProjectError: the project does not parse.
     """
     manifest = settings.dbt_target_path / "manifest.json"
-    if not manifest.exists() or manifest.stat().st_mtime < _newest_source(settings.dbt_project_path):
+    newest = _newest_source(settings.dbt_project_path)
+    if not manifest.exists() or manifest.stat().st_mtime < newest or not _is_whole(manifest):
         parse(settings)
     return manifest
+
+
+def _is_whole(manifest: Path) -> bool:
+    try:
+        json.loads(manifest.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def _newest_source(project: Path) -> float:

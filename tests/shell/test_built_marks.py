@@ -88,9 +88,7 @@ def test_one_table_of_a_built_day_is_built_when_asked_for_and_leaves_the_day_bui
     assert built(home) == {DAYS[0]}
 
 
-def test_a_day_whose_build_fails_does_not_count_as_built_from_what_it_was(
-    build: Any, home: Settings, dbt: Dbt
-) -> None:
+def test_a_day_whose_build_fails_does_not_count_as_built_from_what_it_was(build: Any, home: Settings, dbt: Dbt) -> None:
     for day in DAYS:
         build(*BOTH, day=day)
     deliver(home, "late", DAYS[1])

@@ -9,6 +9,7 @@ import pytest
 from packaging_assets.components import dbt_specs as module
 from packaging_assets.components.dbt_specs import SPECS_FILE, DbtSelection, dbt_specs
 from packaging_assets.defs.warehouse.dbt_models import GROUPS
+from packaging_assets.resources.dbt_project import dbt_manifest
 from packaging_assets.settings import Settings
 
 OF_THE_PROCESS = {"dagster_dbt/manifest", "dagster_dbt/dagster_dbt_translator"}
@@ -87,3 +88,11 @@ def test_the_specs_of_a_group_are_those_of_its_step(definitions: dg.Definitions)
     ]
     assert {key.to_user_string() for key in asset.keys} == {"product_features", "package_evidence"}
     assert asset.op.pool == "warehouse"
+
+
+def test_a_manifest_that_a_kill_cut_off_is_written_again(home: Settings) -> None:
+    manifest = dbt_manifest(home)
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[: len(whole) // 2])
+    assert dbt_manifest(home) == manifest
+    assert json.loads(manifest.read_text())["nodes"].keys() == json.loads(whole)["nodes"].keys()

@@ -67,6 +67,22 @@ def test_a_run_of_ours_is_over_when_its_lock_is_free(instance: dg.DagsterInstanc
     assert standing_of(instance, settled, tmp_path) == Standing.FINISHED
 
 
+def test_a_run_that_ends_while_it_is_looked_at_keeps_its_success(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run = instance.create_run_for_job(waiting, status=STARTED, tags=LOCKED_TAG)
+    read_before = instance.get_run_by_id(run.run_id)
+    assert read_before is not None
+    instance.report_dagster_event(
+        dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_SUCCESS.value, job_name="waiting"), run_id=run.run_id
+    )
+    assert standing_of(instance, read_before, tmp_path) == Standing.FINISHED
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(instance, "get_runs", lambda _: [read_before])  # as it was asked for before its end
+        assert settle_abandoned_runs(instance, tmp_path) == []
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.SUCCESS
+
+
 def test_a_run_that_the_ui_launched_is_known_by_its_process(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     run = instance.create_run_for_job(waiting, status=STARTED)
     assert standing_of(instance, run, tmp_path) == Standing.UNKNOWN

@@ -65,9 +65,31 @@ def test_an_unusable_value_is_named_with_its_remedy(
     assert message.endswith(f"Correct the PACKAGING_* environment variable or {tmp_path / 'settings.toml'}.")
 
 
-def test_an_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "settings.toml").write_text("thread = 2\n")
-    with pytest.raises(SettingsError, match=r"thread = 2: Extra inputs are not permitted"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("thread = 2\n", "there is no setting thread (is threads meant?)"),
+        ('promotion_keys = "s3cr3t"\n', "there is no setting promotion_keys (is promotion_key meant?)"),
+        ('[[alert_route]]\nurl = "slack://s3cr3t/abc"\n', "there is no setting alert_route (is alert_routes meant?)"),
+        ("quite_another = 1\n", "there is no setting quite_another"),
+    ],
+    ids=["near", "a secret", "a table of secrets", "far"],
+)
+def test_an_unknown_setting_in_the_file_is_refused_and_its_value_not_shown(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(SettingsError) as error:
+        load_settings(tmp_path)
+    file = tmp_path / "settings.toml"
+    assert str(error.value) == f"Unusable settings: {said}. Correct the PACKAGING_* environment variable or {file}."
+
+
+def test_a_list_that_is_no_json_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKAGING_SAGEMAKER_SUBNETS", "subnet-1")
+    with pytest.raises(
+        SettingsError, match=r'"sagemaker_subnets".*; lists are written as JSON, such as \["one", "two"\]'
+    ):
         load_settings(tmp_path)
 
 

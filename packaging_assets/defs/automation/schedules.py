@@ -2,7 +2,7 @@
 
 The daily job waits for its data: from `daily_at` on it looks every quarter of an hour for days whose products have
 arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for. A day
-whose runs failed `daily_attempts` times is left to a person.
+whose runs failed or were cancelled `daily_attempts` times is left to a person.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from packaging_assets.abandoned_runs import UNFINISHED
 from packaging_assets.jobs import DAILY_JOB, MONTHLY_JOB, WEEKLY_JOB
 from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.warehouse import Warehouse
@@ -18,12 +19,7 @@ from packaging_assets.settings import Settings, current_settings
 
 PREDICTIONS = dg.AssetKey(["daily", "predictions"])
 ONE_DAY = dt.timedelta(days=1)
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+GIVEN_UP = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dg.definitions
@@ -66,22 +62,22 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
             yield dg.SkipReason(
                 f"Waiting for the products of {waiting}."
                 if waiting
-                else "Every day that is due has been predicted, or has failed too often."
+                else "Every day that is due has been predicted, or was tried too often."
             )
 
     return daily_inference_schedule
 
 
 def unpredicted_days(instance: dg.DagsterInstance, settings: Settings, now: dt.datetime) -> list[dt.date]:
-    """Days that are over, due, recent, without predictions, a run under way or too many failures; oldest first."""
+    """Days that are over, due, recent, without predictions, a run under way or too many attempts; oldest first."""
     partitions = daily_partitions(settings)
     due_before = now - dt.timedelta(hours=settings.daily_at.hour, minutes=settings.daily_at.minute)
     keys = partitions.get_partition_keys(current_time=due_before)[-settings.catch_up_days :]
     done = instance.get_materialized_partitions(PREDICTIONS)
     under_way = _partitions(instance, UNFINISHED)
-    failures = _partitions(instance, [dg.DagsterRunStatus.FAILURE])
+    attempts = _partitions(instance, GIVEN_UP)
     open_keys = [key for key in keys if key not in done and not under_way[key]]
-    return [dt.date.fromisoformat(key) for key in open_keys if failures[key] < settings.daily_attempts]
+    return [dt.date.fromisoformat(key) for key in open_keys if attempts[key] < settings.daily_attempts]
 
 
 def _partitions(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> Counter[str]:

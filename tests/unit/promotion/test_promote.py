@@ -8,6 +8,7 @@ import pytest
 
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
+from packaging_assets.artifacts.prune import PrunePolicy, prune
 from packaging_assets.artifacts.store import Artifact, ArtifactError
 from packaging_assets.domain.registry import ModelVersion, Registration, Status, TransitionError
 from packaging_assets.domain.signatures import SignatureError, sign
@@ -18,9 +19,9 @@ WEEK = "2025-01-06"
 NOW = dt.datetime(2025, 2, 3, tzinfo=dt.UTC)
 
 
-def environment(root: Path, name: str, key: str = "") -> Environment:
-    registry = SqliteModelRegistry(root / name / "registry.db", clock=lambda: NOW)
-    return Environment(name, LocalArtifactStore(root / name / "artifacts"), registry, key)
+def environment(root: Path, name: str, key: str = "", now: dt.datetime = NOW) -> Environment:
+    registry = SqliteModelRegistry(root / name / "registry.db", clock=lambda: now)
+    return Environment(name, LocalArtifactStore(root / name / "artifacts", clock=lambda: now), registry, key)
 
 
 def write(store: LocalArtifactStore, asset: str, inputs: dict[str, str], **files: str) -> Artifact:
@@ -92,6 +93,15 @@ def test_files_card_and_lineage_arrive_and_the_version_waits_for_a_person(
         "Promoted from test, where version 1 was approved by gates.",
         "as good as before",
     )
+
+
+def test_what_was_copied_just_now_is_not_pruned_for_the_age_of_the_original(test_home: Environment, tmp_path: Path):
+    months_later = NOW + dt.timedelta(days=120)
+    live = environment(tmp_path, "live", now=months_later)
+    done = promote(test_home, live, train(test_home), actor="ana", reason="four good weeks")
+    store: Any = live.store
+    assert {store.computed_at(store.get(uri)) for uri in done.artifacts.values()} == {months_later}
+    assert prune(store, set, PrunePolicy(), now=months_later).artifacts == {}
 
 
 def test_by_policy_it_is_approved_in_the_name_of_the_person_who_promotes(
