@@ -21,7 +21,13 @@ DG = Path(sys.executable).parent / "dg"
 
 
 def run_dg(settings: Settings, *arguments: str, project: Path = PROJECT_ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "NO_COLOR": "1", "VIRTUAL_ENV": sys.prefix}
+    environment = {
+        **os.environ,
+        "PACKAGING_HOME": str(settings.home),
+        "DAGSTER_HOME": str(settings.dagster_home),  # where telemetry is off, of which dg would tell in its first run
+        "NO_COLOR": "1",
+        "VIRTUAL_ENV": sys.prefix,
+    }
     return subprocess.run(  # noqa: S603 - a fixed command
         [str(DG), *arguments],
         cwd=project,
