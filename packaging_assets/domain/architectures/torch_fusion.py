@@ -6,7 +6,7 @@ Bales, "Reducing Amazon's packaging waste using multimodal deep learning" (2021)
 picture and a bag of words instead of FastText.
 
 PyTorch is in the extra `torch`, and is imported when a model is made, trained or loaded. One thread and deterministic
-kernels make equal training give equal bytes.
+kernels make equal training give equal bytes. PyTorch sets these for the process, so one model at a time uses them.
 """
 
 # pyright: reportMissingImports=false
@@ -14,6 +14,7 @@ kernels make equal training give equal bytes.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,8 +132,9 @@ class TorchFusionArchitecture:
         architecture = cls(features, saved["parameters"])
         architecture._inputs = FusionInputs.model_validate(saved["inputs"])
         architecture._importance = {column: saved["feature_importance"][column] for column in features.columns}
-        torch, safetensors = _import_torch()
-        architecture._network = _build(torch, architecture._inputs, architecture._parameters)
+        _, safetensors = _import_torch()
+        with _reproducible(0) as torch:  # the weights to begin with take random numbers from whoever trains meanwhile
+            architecture._network = _build(torch, architecture._inputs, architecture._parameters)
         try:
             weights = safetensors.load((folder / WEIGHTS_FILE).read_bytes())
             architecture._network.load_state_dict(weights)
@@ -176,20 +178,28 @@ def _import_torch() -> tuple[Any, Any]:
     return torch, safetensors.torch
 
 
+_PYTORCH_OF_THE_PROCESS = threading.Lock()
+"""Held by whoever relies on PyTorch's settings and random numbers, since steps run in threads of one process."""
+
+
 @contextmanager
 def _reproducible(seed: int) -> Generator[Any]:
-    """PyTorch with one thread, deterministic kernels and a seed of its own; as it was before, afterwards."""
+    """PyTorch with one thread, deterministic kernels and a seed of its own; as it was before, afterwards.
+
+    One thread of the process at a time has it so. It is not to be entered again from within.
+    """
     torch, _ = _import_torch()
-    threads, was_deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)  # noqa: FBT003 - PyTorch's own signature
-        try:
-            yield torch
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(was_deterministic)
+    with _PYTORCH_OF_THE_PROCESS:
+        threads, was_deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            torch.set_num_threads(1)
+            torch.use_deterministic_algorithms(True)  # noqa: FBT003 - PyTorch's own signature
+            try:
+                yield torch
+            finally:
+                torch.set_num_threads(threads)
+                torch.use_deterministic_algorithms(was_deterministic)
 
 
 def _build(torch: Any, inputs: FusionInputs, parameters: Mapping[str, Any]) -> Any:
