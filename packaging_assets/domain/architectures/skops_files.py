@@ -2,7 +2,8 @@
 
 skops writes a zip of JSON and arrays, which names every type it will construct. Where pickle runs whatever the file
 says, skops refuses types that it is not told to trust. As skops writes it, such a file differs from run to run: parts
-are named by memory address and stamped with the time. Here they are numbered in the order of the JSON instead.
+are named by memory address and stamped with the time. Here they are numbered in the order of the JSON instead. How
+many cores the machine had is left out too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ STAMP = (1980, 1, 1, 0, 0, 0)
 
 ADDRESSES = frozenset({"_stop_words_id"})
 """Attributes in which scikit-learn keeps an `id()`, to see whether another attribute was replaced."""
+
+BINNING_CLASS = "_BinMapper"
+"""What a HistGradientBoosting model sorts values into bins with, in training; it keeps the number of threads that the
+machine gave it (`n_threads`). None means as many as there are."""
 
 TRUSTED = frozenset({"numpy.dtype"})
 """Types that skops asks about and that hold data only."""
@@ -117,6 +122,8 @@ class _Numbering:
     def _apply_to_object(self, node: dict[str, Any]) -> None:
         for key in ADDRESSES.intersection(node):
             node[key]["content"] = "null"
+        if node.get("__class__") == BINNING_CLASS:
+            node["content"]["content"]["n_threads"]["content"] = "null"
         for key in sorted(node):
             self.apply(node[key])
         if isinstance(node.get("file"), str):

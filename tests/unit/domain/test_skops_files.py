@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -32,6 +32,22 @@ def test_equal_estimators_are_equal_bytes(tmp_path):
         write_estimator(StandardScaler().fit(VALUES), tmp_path / name)
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_how_many_threads_a_machine_gave_to_training_is_not_kept(tmp_path):
+    boosting = HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=2, random_state=1)
+    boosting.fit(VALUES, np.arange(20) % 2)
+    files = []
+    for threads in (1, 2, 64):
+        boosting._bin_mapper.n_threads = threads
+        files.append(tmp_path / str(threads))
+        write_estimator(boosting, files[-1])
+
+    assert len({file.read_bytes() for file in files}) == 1
+    read = read_estimator(files[0])
+    assert (read.predict_proba(VALUES) == boosting.predict_proba(VALUES)).all()
+    refitted = read.fit(VALUES, np.arange(20) % 2)
+    assert (refitted.predict_proba(VALUES) == boosting.predict_proba(VALUES)).all()
 
 
 def test_neither_times_nor_addresses_are_kept(tmp_path):
