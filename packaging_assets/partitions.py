@@ -20,7 +20,7 @@ def weekly_partitions(settings: Settings) -> dg.WeeklyPartitionsDefinition:
 
 
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """Days of raw data; the first one also holds everything dated before it."""
+    """Days of raw data; of the tables built from these, the first one also holds everything dated before it."""
     return dg.DailyPartitionsDefinition(start_date=settings.first_week.isoformat(), end_date=_end_of(settings))
 
 
