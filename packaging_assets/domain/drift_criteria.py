@@ -4,7 +4,7 @@ One pure function per check, like those of `gate_criteria`; `metrics["drift"]` i
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from packaging_assets.domain.gate_findings import (
@@ -38,11 +38,13 @@ def no_column_went_missing(metrics: Metrics, policy: GatePolicy) -> Finding:
         return Finding(None, NO_CHAMPION)
     increases = numbers(metrics, "drift", "missing", field="increase")
     _check_complete(metrics, "missing")
+    rows = count(metrics, "drift", "rows")
+    if not increases:
+        return Finding(None, "The champion has no numeric and no categorical features.", rows=rows)
     z = numbers(metrics, "drift", "missing", field="z")
     shares = numbers(metrics, "drift", "missing", field="share")
     significant = {name: increase for name, increase in increases.items() if z[name] > policy.missing_z}
-    feature, increase = largest(significant or increases, "drift.missing")
-    rows = count(metrics, "drift", "rows")
+    feature, increase = largest(significant or increases)
     noise = policy.missing_z**2 / max(rows, 1)
     warn, error = policy.missing_warn + noise, policy.missing_error + noise
     failed_as = grade(increase, warn, error) if significant else None
@@ -62,31 +64,70 @@ def density_is_stable(metrics: Metrics, policy: GatePolicy) -> Finding:
     if is_first_model(metrics):
         return Finding(None, NO_CHAMPION)
     feature = policy.density_feature
-    return _stability(metrics, policy, feature, number(metrics, "drift", "psi", feature))
+    if not _is_read(metrics, feature):
+        return Finding(None, f"The champion does not read {feature}.", rows=count(metrics, "drift", "rows"))
+    return _stability(metrics, policy, feature)
 
 
 def feature_distributions_are_stable(metrics: Metrics, policy: GatePolicy) -> Finding:
-    """The numeric feature that moved most, image embedding included."""
+    """The numeric feature that exceeds its limit most or comes nearest to it, image embedding included."""
     if is_first_model(metrics):
         return Finding(None, NO_CHAMPION)
     _check_complete(metrics, "psi")
-    return _stability(metrics, policy, *largest(numbers(metrics, "drift", "psi"), "drift.psi"))
+    indexes = numbers(metrics, "drift", "psi")
+    if not indexes:
+        return Finding(None, "The champion has no numeric features.", rows=count(metrics, "drift", "rows"))
+    feature, _ = largest({name: index - _index_noise(metrics, policy, name) for name, index in indexes.items()})
+    return _stability(metrics, policy, feature)
 
 
-def _stability(metrics: Metrics, policy: GatePolicy, feature: str, index: float) -> Finding:
-    rows, reference_rows = count(metrics, "drift", "rows"), count(metrics, "drift", "reference_rows")
-    noise = policy.psi_noise * (1 / max(rows, 1) + 1 / max(reference_rows, 1))
-    warn, error = policy.psi_warn + noise, policy.psi_error + noise
+def _stability(metrics: Metrics, policy: GatePolicy, feature: str) -> Finding:
+    index = number(metrics, "drift", "psi", feature)
+    rows, reference_rows = _rows_with_value(metrics, feature)
+    warn, error = index_limits(metrics, policy, feature)
     failed_as = grade(index, warn, error)
     limit = exceeded_limit(failed_as, warn, error)
     return Finding(
         failed_as,
         f"{feature} has a population stability index of {index:.4f} against the champion's training rows, "
-        f"{above_or_within(failed_as is not None)} the limit of {limit:.4f} ({rows:,} and {reference_rows:,} rows).",
+        f"{above_or_within(failed_as is not None)} the limit of {limit:.4f} ({rows:,} and {reference_rows:,} rows "
+        "with a value).",
         value=index,
         limit=limit,
         rows=rows,
     )
+
+
+def index_limits(metrics: Metrics, policy: GatePolicy, feature: str) -> tuple[float, float]:
+    """From where on a feature's population stability index is a warning and an error.
+
+    Where (almost) no row has a value, on either side, the limits are beyond every index: there is nothing to compare,
+    and whether values may be missing is the question of `no_column_went_missing`.
+
+    Raises:
+        MissingEvidenceError: `metrics["drift"]` lacks its numbers of rows, or a share of missing values.
+    """
+    noise = _index_noise(metrics, policy, feature)
+    return policy.psi_warn + noise, policy.psi_error + noise
+
+
+def _index_noise(metrics: Metrics, policy: GatePolicy, feature: str) -> float:
+    rows, reference_rows = _rows_with_value(metrics, feature)
+    return policy.psi_noise * (1 / max(rows, 1) + 1 / max(reference_rows, 1))
+
+
+def _rows_with_value(metrics: Metrics, feature: str) -> tuple[int, int]:
+    """The rows that a feature's index compares, now and in the reference; all, if it is not said how many lack a value.
+
+    A product without an image, for one, has no value of its embedding.
+    """
+    rows, reference_rows = count(metrics, "drift", "rows"), count(metrics, "drift", "reference_rows")
+    by_feature = find(metrics, "drift").get("missing")
+    if not isinstance(by_feature, Mapping) or feature not in by_feature:
+        return rows, reference_rows
+    missing = number(metrics, "drift", "missing", feature, "share")
+    reference_missing = number(metrics, "drift", "missing", feature, "reference_share")
+    return round(rows * (1 - missing)), round(reference_rows * (1 - reference_missing))
 
 
 def categories_are_known(metrics: Metrics, policy: GatePolicy) -> Finding:
@@ -100,7 +141,7 @@ def categories_are_known(metrics: Metrics, policy: GatePolicy) -> Finding:
     expected_shares = numbers(metrics, "drift", "unseen", field="expected_share")
     if not excesses:
         return Finding(None, "The champion has no categorical features.", rows=rows)
-    feature, excess = largest(excesses, "drift.unseen")
+    feature, excess = largest(excesses)
     expected = expected_shares[feature]
     noise = _share_noise(expected, rows, policy)
     warn, error = policy.unseen_warn + noise, policy.unseen_error + noise
@@ -167,6 +208,11 @@ def _share_noise(expected: float, rows: int, policy: GatePolicy) -> float:
     """What a share may exceed its expectation by for want of rows (a normal bound, and a Poisson one for few rows)."""
     z, rows = policy.unseen_z, max(rows, 1)
     return z * math.sqrt(max(expected * (1 - expected), 0.0) / rows) + z**2 / rows
+
+
+def _is_read(metrics: Metrics, feature: str) -> bool:
+    """Whether the champion reads a feature; it is in `missing` then, even where its index got lost."""
+    return feature in numbers(metrics, "drift", "psi") or feature in numbers(metrics, "drift", "missing", field="share")
 
 
 def _check_complete(metrics: Metrics, part: str) -> None:

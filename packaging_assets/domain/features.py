@@ -270,7 +270,8 @@ def feature_frame(table: pa.Table, features: FeatureSet) -> pd.DataFrame:
     columns: dict[str, object] = {name: _to_float32(name, table[name]) for name in features.numbers}
     columns |= {name: _to_categorical(name, table[name]) for name in features.categorical}
     columns |= {name: _to_text(name, table[name]) for name in features.text}
-    return pd.DataFrame(columns, copy=False)
+    rows = pd.RangeIndex(len(table))  # a frame without columns does not know how many there are
+    return pd.DataFrame(columns, index=rows, copy=False)
 
 
 def _to_float32(name: str, column: pa.ChunkedArray) -> np.ndarray:

@@ -19,6 +19,7 @@ from packaging_assets.domain.gate_findings import (
     find,
     grade,
     is_first_model,
+    is_null,
     number,
 )
 from packaging_assets.domain.gate_policy import GatePolicy
@@ -184,6 +185,9 @@ def average_precision_is_credible(metrics: Metrics, policy: GatePolicy) -> Findi
 
 def no_feature_gives_the_label_away(metrics: Metrics, policy: GatePolicy) -> Finding:
     """One feature that nearly decides the label by itself was probably made from it."""
+    rows = count(metrics, "validation_rows")
+    if is_null(metrics, "leakage", "feature") and is_null(metrics, "leakage", "max_feature_auc"):
+        return Finding(None, "The model sees texts only: there is no single number or category to look at.", rows=rows)
     area, feature = number(metrics, "leakage", "max_feature_auc"), find(metrics, "leakage", "feature")
     failed = area > policy.max_feature_auc
     return Finding(
@@ -192,7 +196,7 @@ def no_feature_gives_the_label_away(metrics: Metrics, policy: GatePolicy) -> Fin
         f"limit of {policy.max_feature_auc:.4f}.",
         value=area,
         limit=policy.max_feature_auc,
-        rows=count(metrics, "validation_rows"),
+        rows=rows,
     )
 
 

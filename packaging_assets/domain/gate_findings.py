@@ -95,8 +95,6 @@ def above_or_within(is_failed: bool) -> str:  # noqa: FBT001 - a word for a trut
     return "above" if is_failed else "within"
 
 
-def largest(numbers: Mapping[str, float], what: str) -> tuple[str, float]:
-    """The largest number and its name; the first by name among equals."""
-    if not numbers:
-        raise MissingEvidenceError(f"{what} names no feature")
+def largest(numbers: Mapping[str, float]) -> tuple[str, float]:
+    """The largest number and its name, of at least one; the first by name among equals."""
     return min(numbers.items(), key=lambda item: (-item[1], item[0]))

@@ -228,7 +228,7 @@ def _nothing_else_changed(rows: int, policy: GatePolicy) -> dict[str, Any]:
             "rows": rows,
             "reference_rows": rows,
             "psi": {policy.density_feature: 0.0},
-            "missing": {policy.density_feature: {"share": 0.0, "increase": 0.0, "z": 0.0}},
+            "missing": {policy.density_feature: {"share": 0.0, "reference_share": 0.0, "increase": 0.0, "z": 0.0}},
             "unseen": {},
             "title_words": {**no_share, "examples": []},
         },

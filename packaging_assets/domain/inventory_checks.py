@@ -77,11 +77,14 @@ def _compare(inventory: Path, profiles: Mapping[str, Any]) -> dict[str, dict[str
             distinct.append(profile)
         which[name] = distinct.index(profile)
     comparisons = [ProfileComparison(profile) for profile in distinct]
-    columns = [
-        FeatureSet(numeric=tuple(profile["numeric"]), categorical=tuple(profile["categorical"])) for profile in distinct
-    ]
+    columns = [_columns(profile) for profile in distinct]
     titles, every = title_column(inventory), max(1, count_rows(inventory) // CHECKED_ROWS)
     for features, comparison in zip(columns, comparisons, strict=True):
         for part in read_ahead(iterate_features(inventory, features, extra_columns=titles, every=every)):
             comparison.add(feature_frame(part, features), part[TITLE] if titles else None)
     return {name: comparisons[index].drift() for name, index in which.items()}
+
+
+def _columns(profile: Mapping[str, Any]) -> FeatureSet:
+    """What a profile describes beside titles: perhaps nothing, which a feature set that is validated may not be."""
+    return FeatureSet.model_construct(numeric=tuple(profile["numeric"]), categorical=tuple(profile["categorical"]))

@@ -27,7 +27,7 @@ class StrongestFeature(NamedTuple):
 
 def find_strongest_feature(
     frame: pd.DataFrame, y: Labels, is_validation: npt.NDArray[np.bool_], features: FeatureSet
-) -> StrongestFeature:
+) -> StrongestFeature | None:
     """Rank the validation rows by each feature alone.
 
     Numeric features rank by their value, missing ones lowest. Categorical ones rank by the label rate their value has
@@ -37,7 +37,10 @@ def find_strongest_feature(
         frame: shape (rows, features), training and validation rows.
         y: shape (rows,), labels 0 and 1.
         is_validation: shape (rows,), both labels among these.
-        features: which columns to look at.
+        features: which columns to look at; texts are not among these, which rank nothing as a whole.
+
+    Returns:
+        None if there are no numeric and no categorical features.
     """
     rows = np.concatenate([_thin_out(np.flatnonzero(is_validation & (y == label))) for label in (0, 1)])
     labels = y[rows]
@@ -47,6 +50,8 @@ def find_strongest_feature(
     }
     for name in features.categorical:
         areas[name] = area_under_roc(labels, _rates_by_value(frame[name].cat.codes.to_numpy(), y, ~is_validation)[rows])
+    if not areas:
+        return None
     strongest, area = max(areas.items(), key=lambda item: max(item[1], 1 - item[1]))
     return StrongestFeature(strongest, max(area, 1 - area))
 

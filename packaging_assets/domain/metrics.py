@@ -362,8 +362,8 @@ def _leakage(candidate: Path, rows: _Rows, scored: Scored, model: TrainedModel) 
     return {
         "shared_products": int((rows.is_validation & _is_in_training(candidate, rows.ids)).sum()),
         "average_precision": average_precision(y, scores),
-        "feature": strongest.feature,
-        "max_feature_auc": finite(strongest.area_under_roc),
+        "feature": None if strongest is None else strongest.feature,
+        "max_feature_auc": None if strongest is None else finite(strongest.area_under_roc),
     }
 
 

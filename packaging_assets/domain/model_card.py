@@ -21,7 +21,9 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.average_precision import FloatArray, Labels
+from packaging_assets.domain.drift_criteria import index_limits
 from packaging_assets.domain.features import PackageType
+from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.model_card_charts import (
     Chart,
@@ -65,7 +67,10 @@ class ModelCardParams(BaseModel):
     week: dt.date = Field(description="The Monday of the training week.")
     fingerprint: str = Field(description="Of the metrics: the identity under which the model is registered.")
     code_version: str = Field(description="Of the code that trained the model; empty if it was not kept.")
-    density_feature: str = Field(description="The feature whose distribution is always drawn.")
+    policy: GatePolicy = Field(
+        default=DEFAULT_POLICY,
+        description="The gates' thresholds: limits to draw, and the density, whose distribution is always drawn.",
+    )
     lineage: tuple[LineageEntry, ...] = ()
 
 
@@ -217,22 +222,22 @@ def _drift(inputs: Mapping[str, Path], params: ModelCardParams, metrics: Mapping
     if drift is None:
         return None
     profile = read_json(inputs["champion"] / "profile.json")
-    largest = dict(sorted(drift["psi"].items(), key=lambda item: (-item[1], item[0]))[:FEATURES_SHOWN])
-    drawn = [name for name in (params.density_feature, *largest) if name in profile["numeric"]]
-    limit = _check_limit(inputs["metrics"], "feature_distributions_are_stable")
+    indexes, limits = drift["psi"], _index_limits(metrics, params.policy)
+    shown = sorted(indexes, key=lambda name: (limits[name] - indexes[name], name))[:FEATURES_SHOWN]
+    drawn = [name for name in (params.policy.density_feature, *shown) if name in profile["numeric"]]
     return {
         "note": f"{drift['rows']:,} products of this week against the {drift['reference_rows']:,} that the champion "
         "was trained on.",
-        "psi": bar_rows(largest, limit=limit),
-        "psi_note": "" if limit is None else f"The mark is the gate's limit of {limit:.4f}.",
+        "psi": bar_rows({name: indexes[name] for name in shown}, limits={name: limits[name] for name in shown}),
+        "psi_note": "The mark is the gate's limit for a warning, which is the wider the fewer products have a value.",
         "histograms": _histograms(inputs, profile, list(dict.fromkeys(drawn))[:2]),
         "facts": _drift_facts(drift, metrics),
     }
 
 
-def _check_limit(folder: Path, name: str) -> float | None:
-    checks = read_json(folder / "verdict.json")["checks"]
-    return next((check["limit"] for check in checks if check["name"] == name), None)
+def _index_limits(metrics: Mapping[str, Any], policy: GatePolicy) -> dict[str, float]:
+    """From where on each feature's index is a warning."""
+    return {name: index_limits(metrics, policy, name)[0] for name in metrics["drift"]["psi"]}
 
 
 def _histograms(inputs: Mapping[str, Path], profile: Mapping[str, Any], names: Sequence[str]) -> list[Chart]:

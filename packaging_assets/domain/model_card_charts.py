@@ -124,15 +124,20 @@ def _wilson(rate: float, rows: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def bar_rows(values: Mapping[str, float], *, limit: float | None = None, form: str = "{:.3f}") -> list[dict[str, Any]]:
-    """Rows of a bar list, in the order given: widths in percent of the largest value or limit."""
-    longest = max([*values.values(), limit or 0.0], default=0.0) or 1.0
+def bar_rows(
+    values: Mapping[str, float], *, limits: Mapping[str, float] | None = None, form: str = "{:.3f}"
+) -> list[dict[str, Any]]:
+    """Rows of a bar list, in the order given: widths in percent of the largest value or limit.
+
+    `limits` has one for each of `values`, or there are none.
+    """
+    longest = max([*values.values(), *(limits or {}).values()], default=0.0) or 1.0
     return [
         {
             "name": name,
             "share": f"{100 * max(value, 0.0) / longest:.1f}",
-            "limit_share": None if limit is None else f"{100 * limit / longest:.1f}",
-            "is_over": limit is not None and value > limit,
+            "limit_share": None if limits is None else f"{100 * limits[name] / longest:.1f}",
+            "is_over": limits is not None and value > limits[name],
             "text": form.format(value),
         }
         for name, value in values.items()

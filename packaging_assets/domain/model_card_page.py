@@ -209,7 +209,8 @@ _CARD = """{% extends "page" %}
 {%- if drift %}
 <p class="note">{{ drift.note }}</p>
 <div class="grid2">
-<div><h3>Population stability index, the {{ drift.psi|length }} largest</h3>{{ bars(drift.psi) }}
+<div><h3>Population stability index, the {{ drift.psi|length }} nearest to their limits or beyond</h3>
+{{ bars(drift.psi) }}
 <p class="note">{{ drift.psi_note }}</p></div>
 {%- for chart in drift.histograms %}{{ figure(chart) }}{% endfor %}
 <div><h3>Missing and unknown values</h3>{{ facts(drift.facts) }}</div>

@@ -71,7 +71,7 @@ def model_card_asset(
             week=dt.date.fromisoformat(context.partition_key),
             fingerprint=inputs["metrics"].artifact.fingerprint,
             code_version=inputs["candidate"].artifact.provenance.get("code_version", ""),
-            density_feature=spec.gates.density_feature,
+            policy=spec.gates,
             lineage=tuple(_lineage(name, source) for name, source in inputs.items()),
         )
         result = runner.run(

@@ -42,10 +42,10 @@ GOOD: dict[str, Any] = {
         "reference_rows": 12_000,
         "psi": {"density_kg_per_l": 0.001, "weight_kg": 0.002},
         "missing": {
-            "weight_kg": {"share": 0.03, "increase": 0.001, "z": 0.6},
-            "density_kg_per_l": {"share": 0.03, "increase": 0.001, "z": 0.6},
-            "brand": {"share": 0.0, "increase": 0.0, "z": 0.0},
-            "category": {"share": 0.0, "increase": 0.0, "z": 0.0},
+            "weight_kg": {"share": 0.03, "reference_share": 0.029, "increase": 0.001, "z": 0.6},
+            "density_kg_per_l": {"share": 0.03, "reference_share": 0.029, "increase": 0.001, "z": 0.6},
+            "brand": {"share": 0.0, "reference_share": 0.0, "increase": 0.0, "z": 0.0},
+            "category": {"share": 0.0, "reference_share": 0.0, "increase": 0.0, "z": 0.0},
         },
         "unseen": {
             "brand": {"share": 0.01, "expected_share": 0.008, "excess": 0.002},
@@ -56,7 +56,7 @@ GOOD: dict[str, Any] = {
     "leakage": {"shared_products": 0, "average_precision": 0.70, "max_feature_auc": 0.8, "feature": "weight_kg"},
 }
 FIRST_MODEL = {**GOOD, "is_first_model": True} | dict.fromkeys(("champion", "label_rate", "drift", "slices", "scores"))
-NOISE = 30 * (1 / 16_000 + 1 / 12_000)
+NOISE = 30 * (1 / 15_520 + 1 / 11_652)  # of the rows with a value
 SCORE_NOISE = 30 * (1 / 4000 + 1 / 3900)
 MISSING_NOISE = 16 / 16_000
 SHARE_NOISE = 3.29 * math.sqrt(0.008 * 0.992 / 16_000) + 3.29**2 / 16_000
@@ -228,7 +228,8 @@ def test_unknown_words_are_named():
 
 def test_a_handful_of_products_raises_no_alarm():
     metrics = changed(GOOD, "drift/rows", 5)
-    metrics = changed(metrics, "drift/missing/weight_kg", {"share": 0.4, "increase": 0.4, "z": 9.0})
+    missing = {"share": 0.4, "reference_share": 0.0, "increase": 0.4, "z": 9.0}
+    metrics = changed(metrics, "drift/missing/weight_kg", missing)
     metrics = changed(metrics, "drift/unseen/brand", {"share": 0.4, "expected_share": 0.01, "excess": 0.39})
     words = {"share": 0.4, "expected_share": 0.0, "excess": 0.4, "examples": []}
 
@@ -247,10 +248,10 @@ def test_wrong_units_fail_the_density_check_by_name():
     verdict = judge(changed(GOOD, "drift/psi/density_kg_per_l", 0.43), DEFAULT_POLICY)
 
     outcome = check(verdict, "density_is_stable")
-    assert (outcome.is_passed, outcome.severity, outcome.value, outcome.rows) == (False, "ERROR", 0.43, 16_000)
+    assert (outcome.is_passed, outcome.severity, outcome.value, outcome.rows) == (False, "ERROR", 0.43, 15_520)
     assert outcome.limit == pytest.approx(0.2 + NOISE)
     assert "0.4300" in outcome.sentence
-    assert "0.2044" in outcome.sentence
+    assert "0.2045 (15,520 and 11,652 rows with a value)" in outcome.sentence
     assert "inches" in outcome.remedy
     assert verdict.outcome == "reject"
 
@@ -262,6 +263,109 @@ def test_a_champion_without_categorical_features_knows_every_category():
 
     assert verdict.outcome == "approve"
     assert check(verdict, "categories_are_known").sentence == "The champion has no categorical features."
+
+
+def without_features(*names: str) -> dict[str, Any]:
+    """The good candidate's drift, the champion not reading these."""
+    parts = ("psi", "missing", "unseen")
+    left = {part: {name: found for name, found in GOOD["drift"][part].items() if name not in names} for part in parts}
+    return {**GOOD["drift"], **left}
+
+
+def test_a_champion_that_does_not_read_the_density_cannot_be_held_against_it():
+    verdict = judge({**GOOD, "drift": without_features("density_kg_per_l")}, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+    assert check(verdict, "density_is_stable").sentence == "The champion does not read density_kg_per_l."
+
+
+def test_a_champion_of_categories_only_has_no_distribution_to_compare():
+    verdict = judge({**GOOD, "drift": without_features("density_kg_per_l", "weight_kg")}, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+    outcome = check(verdict, "feature_distributions_are_stable")
+    assert (outcome.sentence, outcome.rows) == ("The champion has no numeric features.", 16_000)
+
+
+def test_of_a_champion_of_texts_only_the_words_are_compared():
+    texts = {**GOOD, "drift": without_features("density_kg_per_l", "weight_kg", "brand", "category")}
+    other_words = {"share": 0.3, "expected_share": 0.01, "excess": 0.29, "examples": []}
+
+    assert judge(texts, DEFAULT_POLICY).outcome == "approve"
+    assert judge(changed(texts, "drift/title_words", None), DEFAULT_POLICY).outcome == "pending"
+    rejected = judge(changed(texts, "drift/title_words", other_words), DEFAULT_POLICY)
+    assert [reason.split(":")[0] for reason in rejected.failures] == ["title_words_are_known"]
+
+
+@pytest.mark.parametrize("part", ["psi", "missing"])
+def test_an_index_or_a_count_that_got_lost_is_no_feature_that_is_not_read(part: str):
+    drift = copy.deepcopy(GOOD["drift"])
+    del drift[part]["density_kg_per_l"]
+
+    assert judge({**GOOD, "drift": drift}, DEFAULT_POLICY).outcome == "reject"
+
+
+def test_a_candidate_of_texts_only_has_no_feature_that_gives_the_label_away():
+    leakage = {**GOOD["leakage"], "feature": None, "max_feature_auc": None}
+
+    verdict = judge({**GOOD, "leakage": leakage}, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+    assert "sees texts only" in check(verdict, "no_feature_gives_the_label_away").sentence
+
+
+def drift_of_a_sparse_feature(index: float, share: float, reference_share: float) -> dict[str, Any]:
+    drift = {**without_features("weight_kg", "brand", "category"), "rows": 200, "reference_rows": 50_000}
+    missing = {"share": share, "reference_share": reference_share, "increase": 0.0, "z": 0.0}
+    return drift | {
+        "psi": {"density_kg_per_l": 0.0, "image_embedding_00": index},
+        "missing": {"image_embedding_00": missing, "density_kg_per_l": {**missing, "share": 0.0}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("index", "share", "reference_share", "limit", "severity"),
+    [
+        (0.329, 0.5, 0.4, 0.03 + 30 * (1 / 100 + 1 / 30_000), None),
+        (0.332, 0.5, 0.4, 0.03 + 30 * (1 / 100 + 1 / 30_000), "WARN"),
+        (0.502, 0.5, 0.4, 0.20 + 30 * (1 / 100 + 1 / 30_000), "ERROR"),
+        (0.332, 0.0, 0.0, 0.03 + 30 * (1 / 200 + 1 / 50_000), "WARN"),
+        (9.0, 1.0, 0.4, 0.03 + 30 * (1 + 1 / 30_000), None),
+        (9.0, 0.995, 1.0, 0.03 + 30 * (1 + 1), None),
+    ],
+)
+def test_a_feature_is_compared_by_the_rows_that_have_a_value(
+    index: float, share: float, reference_share: float, limit: float, severity: str | None
+):
+    metrics = {**GOOD, "drift": drift_of_a_sparse_feature(index, share, reference_share)}
+
+    verdict = judge(metrics, DEFAULT_POLICY)
+
+    failed = {outcome.name: outcome.severity for outcome in verdict.checks if not outcome.is_passed}
+    assert failed == ({"feature_distributions_are_stable": severity} if severity else {})
+    policy = GatePolicy.model_validate({"density_feature": "image_embedding_00"})
+    outcome = check(judge(metrics, policy), "density_is_stable")
+    assert outcome.limit == pytest.approx(limit)
+    assert outcome.rows == round(200 * (1 - share))
+
+
+def test_the_feature_is_named_that_is_furthest_beyond_its_own_limit():
+    drift = drift_of_a_sparse_feature(0.5, 0.8, 0.0)
+    drift["psi"]["density_kg_per_l"] = 0.2
+
+    outcome = check(judge({**GOOD, "drift": drift}, DEFAULT_POLICY), "feature_distributions_are_stable")
+
+    assert (outcome.value, outcome.rows, outcome.severity) == (0.2, 200, "WARN")
+    assert outcome.sentence.startswith("density_kg_per_l has a population stability index of 0.2000")
+
+
+def test_where_missing_values_were_not_counted_all_rows_are_compared():
+    drift = {name: found for name, found in GOOD["drift"].items() if name != "missing"}
+
+    outcome = check(judge({**GOOD, "drift": drift}, DEFAULT_POLICY), "density_is_stable")
+
+    assert (outcome.is_passed, outcome.rows) == (True, 16_000)
+    assert outcome.limit == pytest.approx(0.03 + 30 * (1 / 16_000 + 1 / 12_000))
 
 
 def test_a_first_model_with_an_empty_column_is_rejected():
@@ -296,7 +400,10 @@ def test_nothing_at_all_is_rejected_with_every_check_failed():
         ("drift/psi", {}, "the metrics lack drift.psi.density_kg_per_l"),
         ("drift/psi", [], "drift.psi is [], not a map by feature"),
         ("drift/missing", {}, "the metrics lack drift.missing.brand"),
-        ("drift", {"rows": 9, "psi": {}, "missing": {}, "unseen": {}}, "drift.psi names no feature"),
+        ("drift", {"rows": 9, "psi": {}, "missing": {}, "unseen": {}}, "the metrics lack drift.title_words"),
+        ("drift/missing/weight_kg/reference_share", None, "the metrics lack drift.missing.weight_kg.reference_share"),
+        ("leakage/max_feature_auc", None, "the metrics lack leakage.max_feature_auc"),
+        ("leakage/feature", None, "the metrics lack leakage.feature"),
         ("columns_without_values", "none", "columns_without_values is 'none', not a list of columns"),
         ("slices", "none", "slices.rows is None, not a list of slices"),
         ("slices/rows", {}, "slices.rows is {}, not a list of slices"),
@@ -310,7 +417,14 @@ def test_what_is_not_evidence_fails_with_a_sentence(path: str, value: Any, said:
     assert any(said in reason for reason in verdict.failures)
 
 
-TOLD_NOT_JUDGED = ("leakage/feature", "evaluation/source", "evaluation/sentence", "drift/title_words/examples")
+TOLD_NOT_JUDGED = (
+    "leakage/feature",
+    "evaluation/source",
+    "evaluation/sentence",
+    "drift/title_words/examples",
+    "drift/missing/brand/reference_share",
+    "drift/missing/category/reference_share",
+)
 
 
 # False and absent mean the same for the flag.

@@ -150,6 +150,63 @@ def test_each_model_is_compared_with_its_own_training(model: Path, tmp_path: Pat
     assert verdict.failures[0].startswith("categories_are_known: box: ")
 
 
+NARROW_SETS = {
+    "measures_only": FeatureSet(numeric=("weight_kg",)),
+    "categories": FeatureSet(categorical=("brand",)),
+    "texts": FeatureSet(text=("title",)),
+}
+
+
+@pytest.mark.parametrize("features", NARROW_SETS.values(), ids=NARROW_SETS)
+@pytest.mark.parametrize("rows", [0, 300, 2000])
+def test_a_model_that_lacks_density_numbers_or_all_columns_stops_no_inventory(
+    tmp_path: Path, features: FeatureSet, rows: int
+):
+    write_json(tmp_path / "catalogue_profile.json", profile_catalogue(write(tmp_path / "f", products(5000)), features))
+
+    verdict = check(write(tmp_path / "inventory", products(rows, seed=2)), tmp_path / "out", box=tmp_path)
+
+    assert failed(verdict) == {}
+    assert json.loads((tmp_path / "out" / "drift.json").read_text())["box"]["rows"] == rows
+
+
+def test_titles_in_another_language_are_stopped_for_a_model_of_texts_only(tmp_path: Path):
+    profile = profile_catalogue(write(tmp_path / "features", products(5000)), FeatureSet(text=("title",)))
+    write_json(tmp_path / "catalogue_profile.json", profile)
+    titles = [title if row % 10 >= 3 else "Blaue Kiste" for row, title in enumerate(products(300)["title"].to_pylist())]
+    inventory = write(tmp_path / "inventory", products(300).set_column(4, "title", pa.array(titles)))
+
+    verdict = check(inventory, tmp_path / "out", box=tmp_path)
+
+    assert failed(verdict) == {"title_words_are_known": "ERROR"}
+
+
+EMBEDDING = FeatureSet(numeric=("density_kg_per_l",), embedding=tuple(f"image_embedding_{n:02d}" for n in range(64)))
+
+
+def pictured_products(rows: int, share: float, seed: int, shift: float = 0.0) -> pa.Table:
+    """Products of which so many have an image, whose embedding is `shift` standard deviations up."""
+    rng, table = np.random.default_rng(seed), products(rows, seed)
+    has_no_image = rng.random(rows) >= share
+    for name in EMBEDDING.embedding:
+        table = table.append_column(name, pa.array(rng.normal(shift, size=rows), mask=has_no_image))
+    return table
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.2, 0.5, 1.0])
+def test_products_without_an_image_raise_no_alarm_and_changed_images_do(tmp_path: Path, share: float):
+    features = write(tmp_path / "features", pictured_products(10_000, share, seed=1), rows_per_part=10_000)
+    write_json(tmp_path / "catalogue_profile.json", profile_catalogue(features, EMBEDDING))
+
+    for seed in range(8):
+        inventory = write(tmp_path / f"inventory{seed}", pictured_products(200, share, seed=100 + seed))
+        assert failed(check(inventory, tmp_path / f"out{seed}", box=tmp_path)) == {}, seed
+
+    changed = write(tmp_path / "changed", pictured_products(200, share, seed=9, shift=1.5))
+    found = failed(check(changed, tmp_path / "out", box=tmp_path))
+    assert found == ({"feature_distributions_are_stable": "ERROR"} if share >= 0.2 else {})
+
+
 def test_parts_do_not_matter(model: Path, tmp_path: Path):
     table = products(1000, seed=8)
 

@@ -12,7 +12,7 @@ Y = (RNG.random(ROWS) < 0.3).astype(np.int8)
 IS_VALIDATION = np.arange(ROWS) % 4 == 0
 
 
-def strongest(features: FeatureSet, **columns: object) -> tuple[str, float]:
+def strongest(features: FeatureSet, **columns: object) -> tuple[str, float] | None:
     return find_strongest_feature(pd.DataFrame(columns), Y, IS_VALIDATION, features)
 
 
@@ -23,6 +23,10 @@ def test_a_numeric_feature_made_from_the_label_is_found_in_either_direction():
 
     assert found[0] == "leak"
     assert found[1] > 0.999
+
+
+def test_among_texts_only_there_is_none():
+    assert strongest(FeatureSet(text=("title",)), title=["a mug"] * ROWS) is None
 
 
 def test_a_feature_that_is_missing_for_one_label_only_is_found():

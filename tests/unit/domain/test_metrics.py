@@ -387,3 +387,51 @@ def test_parameters_have_defaults_and_refuse_what_they_do_not_know():
     assert len(params.features.columns) == 84
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
         params_of(threshold=3)
+
+
+TITLES = FeatureSet(text=("title",))
+
+
+@pytest.fixture(scope="module")
+def titled_week(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A week in which a word of the title tells much of the label."""
+    products = make_products()
+    rng = np.random.default_rng(3)
+    hint = (products["label"].to_numpy() == 1) ^ (rng.random(ROWS) < 0.15)
+    titles = [f"{'Sturdy' if is_sturdy else 'Fragile'} Thing" for is_sturdy in hint]
+    place = products.column_names.index("title")
+    return write_week(tmp_path_factory.mktemp("titled"), products.set_column(place, "title", pa.array(titles)))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "parameters"),
+    [
+        ("catboost_multimodal", {"iterations": 20, "learning_rate": 0.2, "thread_count": 1}),
+        ("sklearn", {"estimator": "sklearn.linear_model.LogisticRegression"}),
+    ],
+)
+def test_a_model_of_texts_only_is_judged_like_any_other(
+    titled_week: dict[str, Path], tmp_path: Path, architecture: str, parameters: dict[str, Any]
+):
+    model = tmp_path / "model"
+    model.mkdir()
+    params = TrainParams(package_type="box", architecture=architecture, parameters=parameters, features=TITLES)
+    train({name: titled_week[name] for name in ("split", "features")}, params, model)
+    inputs = titled_week | {"candidate": model}
+
+    first, verdict_of_first = run(inputs, params_of(features=TITLES), tmp_path / "first")
+    champion = {"champion": model, "champion_metrics": tmp_path / "first"}
+    metrics, verdict = run(inputs | champion, params_of(1, features=TITLES), tmp_path / "second")
+
+    assert (first["leakage"]["feature"], first["leakage"]["max_feature_auc"]) == (None, None)
+    assert first["columns_without_values"] == []
+    assert verdict_of_first.outcome == "approve", verdict_of_first
+    assert {part: metrics["drift"][part] for part in ("rows", "reference_rows", "psi", "missing", "unseen")} == {
+        "rows": 3000,
+        "reference_rows": 2000,
+        "psi": {},
+        "missing": {},
+        "unseen": {},
+    }
+    assert metrics["drift"]["title_words"]["share"] == 0.0
+    assert verdict.outcome == "approve", verdict

@@ -1,8 +1,10 @@
 """The card says what the metrics say, stands alone, and is the same bytes for the same inputs."""
 
+import copy
 import datetime as dt
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -126,7 +128,6 @@ def card(inputs: dict[str, Path], output: Path, **changes: Any) -> str:
         "week": WEEK,
         "fingerprint": FINGERPRINT,
         "code_version": "0.1.0+0123456789ab",
-        "density_feature": "density_kg_per_l",
         "lineage": (LineageEntry(name="labels", uri="labels/2025-02-10/f", content_hash="cd" * 32),),
         **changes,
     }
@@ -199,6 +200,25 @@ def test_the_density_is_drawn_over_the_rows_that_its_index_is_computed_on(second
     index = ((now - then) * np.log(now / then)).sum()
     assert len(now) == len(then) == 10
     assert index == pytest.approx(metrics["drift"]["psi"]["density_kg_per_l"], rel=0.05)
+
+
+def test_each_features_index_is_marked_at_its_own_limit(second, tmp_path: Path):
+    inputs, metrics = second
+    metrics = copy.deepcopy(metrics)
+    metrics["drift"]["psi"] |= {"density_kg_per_l": 0.2, "weight_kg": 0.3}
+    metrics["drift"]["missing"]["weight_kg"] |= {"share": 0.95, "reference_share": 0.0}
+    rows, reference_rows = metrics["drift"]["rows"], metrics["drift"]["reference_rows"]
+    longest_limit = 0.03 + 30 * (1 / round(rows * 0.05) + 1 / reference_rows)
+    judged = tmp_path / "metrics"
+    shutil.copytree(inputs["metrics"], judged)
+    (judged / "metrics.json").write_text(json.dumps(metrics))
+
+    text = card({**inputs, "metrics": judged}, tmp_path / "out")
+
+    indexes = text.split("<h3>Population stability index")[1].split("</div>")[0]
+    bars = re.findall(r'<span>(\w+)</span>\s*<span class="track"><i( class="over")? style="width:([\d.]+)%', indexes)
+    assert [(name, bool(is_over)) for name, is_over, _ in bars] == [("density_kg_per_l", True), ("weight_kg", False)]
+    assert [width for *_, width in bars] == [f"{100 * index / longest_limit:.1f}" for index in (0.2, 0.3)]
 
 
 def test_the_page_stands_alone_and_runs_nothing(second, tmp_path: Path):

@@ -62,11 +62,14 @@ def test_a_nice_axis_reaches_over_the_highest_value_but_not_far(highest):
 
 
 def test_bars_are_shares_of_the_longest_or_of_the_limit():
-    rows = bar_rows({"a": 0.5, "b": 0.1}, limit=0.25)
+    rows = bar_rows({"a": 0.5, "b": 0.1}, limits={"a": 0.25, "b": 0.3})
     assert [(row["share"], row["limit_share"], row["is_over"]) for row in rows] == [
         ("100.0", "50.0", True),
-        ("20.0", "50.0", False),
+        ("20.0", "60.0", False),
     ]
+    assert bar_rows({"a": 0.5}, limits={"a": 2.0})[0] | {"name": ""} == {
+        "name": "", "share": "25.0", "limit_share": "100.0", "is_over": False, "text": "0.500",
+    }  # fmt: skip
     assert bar_rows({}) == []
     assert bar_rows({"a": 0.0})[0]["share"] == "0.0"
 
