@@ -225,8 +225,8 @@ def label_volume_is_usual(metrics: Metrics, policy: GatePolicy) -> Finding:
     if weeks < policy.min_volume_weeks:
         return Finding(
             None,
-            f"{rows:,} rows of evidence are new; there are {weeks} earlier weeks with evidence and "
-            f"{policy.min_volume_weeks} are needed to say what is usual.",
+            f"{rows:,} rows of evidence are new; there are {weeks} earlier weeks since evidence began "
+            f"and {policy.min_volume_weeks} are needed to say what is usual.",
             rows=rows,
         )
     log_ratio, z = number(metrics, "volume", "log_ratio"), number(metrics, "volume", "z")

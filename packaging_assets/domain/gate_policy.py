@@ -8,6 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from packaging_assets.domain.label_changes import MAX_VOLUME_WEEKS
+
 
 class GatePolicy(BaseModel):
     """What a candidate must satisfy to be approved without a person. All shares are fractions of 1."""
@@ -69,7 +71,10 @@ class GatePolicy(BaseModel):
         default=3.29, ge=0, description="Standard errors that the volume's log ratio must exceed too."
     )
     min_volume_weeks: int = Field(
-        default=4, ge=1, le=52, description="With fewer earlier weeks there is no usual volume to compare with."
+        default=4,
+        ge=1,
+        le=MAX_VOLUME_WEEKS,
+        description="With fewer earlier weeks since evidence began there is no usual volume to compare with.",
     )
 
     missing_warn: float = Field(default=0.01, ge=0, le=1, description="Increase of a column's share of missing values.")

@@ -1,6 +1,7 @@
 """What changed about the labels since the champion's week: how many are 'suitable', and how many came in."""
 
 import datetime as dt
+import itertools
 import math
 import statistics
 from collections.abc import Mapping
@@ -42,14 +43,18 @@ def _logit(rate: float, rows: int) -> float:
 
 
 def compare_volume(rows_by_week: Mapping[dt.date, int], week: dt.date) -> dict[str, Any]:
-    """New evidence of `week` against the median of up to four earlier weeks that have any.
+    """New evidence of `week` against the median of up to four earlier weeks, from the first of them that has any.
+
+    Weeks before that are not usual weeks: evidence began later, as in a new installation. A week without any between
+    others is one, whose delivery is missing.
 
     Returns:
-        `rows`, `weeks` (how many earlier ones there are); `median`, `log_ratio` and its `z`, null without earlier
+        `rows`, `weeks` (how many earlier ones count); `median`, `log_ratio` and its `z`, null without earlier
         weeks. Counts are taken to be as noisy as Poisson's, whose variance is their mean: the least they can be.
     """
     rows = rows_by_week.get(week, 0)
-    earlier = sorted(other for other in rows_by_week if other < week)[-MAX_VOLUME_WEEKS:]
+    before = sorted(other for other in rows_by_week if other < week)[-MAX_VOLUME_WEEKS:]
+    earlier = list(itertools.dropwhile(lambda other: rows_by_week[other] == 0, before))
     volume: dict[str, Any] = {"rows": rows, "weeks": len(earlier), "median": None, "log_ratio": None, "z": None}
     if earlier:
         median = float(statistics.median(rows_by_week[other] for other in earlier))

@@ -1,4 +1,5 @@
 import copy
+import datetime as dt
 import math
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from packaging_assets.domain.gates import CHECKS, DEFAULT_POLICY, CheckOutcome, GatePolicy, Verdict, judge
+from packaging_assets.domain.label_changes import MAX_VOLUME_WEEKS, compare_volume
 
 
 def slice_row(dimension: str, value: str, relative_change: float, p_value_holm: float = 0.8) -> dict[str, Any]:
@@ -198,6 +200,28 @@ def test_each_limit_fails_its_own_check_and_no_other(changes: dict[str, Any], na
     failed = {outcome.name: outcome.severity for outcome in verdict.checks if not outcome.is_passed}
     assert failed == ({name: severity} if severity else {})
     assert verdict.outcome == {"ERROR": "reject", "WARN": "pending", None: "approve"}[severity]
+
+
+@pytest.mark.parametrize("first_week", range(1, 5))
+def test_the_first_weeks_with_evidence_are_not_unusual(first_week: int):
+    """An installation whose evidence begins in its first trained week; the query gives the weeks before as 0."""
+    weeks = [dt.date(2025, 1, 6) + dt.timedelta(weeks=number) for number in range(-5, first_week)]
+    rows = {week: 200 if week >= dt.date(2025, 1, 6) else 0 for week in weeks[-5:]}
+
+    verdict = judge({**GOOD, "volume": compare_volume(rows, weeks[-1])}, DEFAULT_POLICY)
+
+    assert verdict.outcome == "approve"
+
+
+@pytest.mark.parametrize(("rows", "severity"), [(200, None), (100, "ERROR"), (0, "ERROR")])
+def test_in_the_fifth_week_volume_is_judged(rows: int, severity: str | None):
+    weeks = [dt.date(2025, 1, 6) + dt.timedelta(weeks=number) for number in range(5)]
+    volume = compare_volume(dict(zip(weeks, [200] * 4 + [rows], strict=True)), weeks[-1])
+
+    verdict = judge({**GOOD, "volume": volume}, DEFAULT_POLICY)
+
+    failed = {outcome.name: outcome.severity for outcome in verdict.checks if not outcome.is_passed}
+    assert failed == ({"label_volume_is_usual": severity} if severity else {})
 
 
 def test_a_worse_slice_is_named_with_its_figures():
@@ -493,6 +517,8 @@ def test_a_policy_refuses_unknown_keys_bad_values_and_limits_in_the_wrong_order(
         GatePolicy.model_validate({"psi_wran": 0.1})
     with pytest.raises(ValidationError, match="less than or equal to 1"):
         GatePolicy.model_validate({"min_pr_auc": 1.5})
+    with pytest.raises(ValidationError, match="less than or equal to 4"):
+        GatePolicy.model_validate({"min_volume_weeks": MAX_VOLUME_WEEKS + 1})
     with pytest.raises(ValidationError, match=r"psi_warn = 0\.3 lies above psi_error = 0\.2; lower the first"):
         GatePolicy.model_validate({"psi_warn": 0.3})
 

@@ -37,6 +37,23 @@ def test_a_week_without_evidence_is_a_volume_of_nothing():
     assert volume["log_ratio"] == pytest.approx(math.log(0.5 / 200.5))
 
 
+@pytest.mark.parametrize(
+    ("before", "weeks", "median"),
+    [
+        ([0, 0, 0, 0], 0, None),
+        ([0, 0, 0, 180], 1, 180.0),
+        ([0, 0, 180, 220], 2, 200.0),
+        ([0, 180, 0, 220], 3, 180.0),
+        ([180, 0, 0, 220], 4, 90.0),
+        ([180, 190, 220, 0], 4, 185.0),
+    ],
+)
+def test_usual_weeks_begin_with_the_first_that_has_evidence(before: list[int], weeks: int, median: float | None):
+    volume = compare_volume(dict(zip(WEEKS[:5], [*before, 200], strict=True)), WEEKS[4])
+
+    assert (volume["rows"], volume["weeks"], volume["median"]) == (200, weeks, median)
+
+
 def test_the_first_week_has_no_usual_volume():
     assert compare_volume({WEEKS[0]: 16_000}, WEEKS[0]) == {
         "rows": 16_000,
