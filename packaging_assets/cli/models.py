@@ -6,14 +6,34 @@ from packaging_assets.cli import models_options
 from packaging_assets.cli.models_compare import compare
 from packaging_assets.cli.models_decisions import DECISIONS
 from packaging_assets.cli.models_new import new
-from packaging_assets.cli.models_options import check_model, example, find_version, place_of, told_in_one_sentence
-from packaging_assets.cli.models_output import print_json, print_table, print_version, transition_json, version_json
+from packaging_assets.cli.models_options import (
+    card_of,
+    check_model,
+    example,
+    find_version,
+    how_to_train,
+    place_of,
+    told_in_one_sentence,
+)
+from packaging_assets.cli.models_output import (
+    SHORT_STATUSES,
+    card_json,
+    place_of_card,
+    print_json,
+    print_table,
+    print_version,
+    transition_json,
+    version_json,
+)
 from packaging_assets.cli.models_promote import promote
 from packaging_assets.cli.models_review import review
 from packaging_assets.cli.options import home_option, json_option
 from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.domain.registry import STAGES, Status, decisions_of
 from packaging_assets.settings import Settings
+
+STATUSES = {**{status.value: status for status in Status}, SHORT_STATUSES[Status.PENDING]: Status.PENDING}
+"""Statuses by the words for them."""
 
 
 @click.group(
@@ -50,9 +70,9 @@ for _command in (new, review, compare, promote, *DECISIONS):
 @click.option("--stage", type=click.Choice(STAGES), default=None, help="Only versions judged as this.")
 @click.option(
     "--status",
-    type=click.Choice([status.value for status in Status], case_sensitive=False),
+    type=click.Choice(list(STATUSES), case_sensitive=False),
     default=None,
-    help="Only versions with this status.",
+    help="Only versions with this status; Pending is short for PendingManualApproval.",
 )
 @json_option
 @home_option
@@ -64,22 +84,28 @@ def list_versions(
     status: str | None,
     as_json: bool,
 ) -> None:
-    """List versions, by model and number; * marks the champions."""
+    """List versions, by model and number; * marks the champions.
+
+    Below the table is the first reason of each version that is not approved.
+    """
     with told_in_one_sentence():
         registry = models_options.open_registry(settings)
         if model is not None:
             check_model(registry, model, settings)
         found = [
             version
-            for version in registry.versions(model, None if status is None else Status(status))
+            for version in registry.versions(model, None if status is None else STATUSES[status])
             if package_type in (None, version.package_type) and stage in (None, version.stage)
         ]
+        is_empty = not registry.models()
     if as_json:
         print_json([version_json(version) for version in found])
     elif found:
         print_table(found)
+    elif is_empty:
+        click.echo(f"There are no model versions in {place_of(settings)} yet; {how_to_train(settings)}.")
     else:
-        click.echo(f"No such model versions in {place_of(settings)}. Train some: packaging demo.")
+        click.echo(f"No such model versions in {place_of(settings)}.")
 
 
 @models.command(epilog=example("packaging models show mailer champion"))
@@ -93,11 +119,14 @@ def show(settings: Settings, model: str, version: str, as_json: bool) -> None:
         registry = models_options.open_registry(settings)
         found = find_version(registry, model, version, settings)
         everything = registry.history(model)
+    card = card_of(settings, found)
     history = [line for line in everything if line.version == found.version]
     decisions = len(decisions_of(everything))
     if as_json:
         lines = [transition_json(line) for line in history]
-        print_json({**version_json(found), "history": lines, "decisions_about_model": decisions})
+        print_json({**version_json(found), **card_json(card), "history": lines, "decisions_about_model": decisions})
     else:
         print_version(found, history)
+        if card is not None:
+            click.echo(f"Model card: {place_of_card(card)}")
         click.echo(f"Decisions about {model} so far: {decisions}.")

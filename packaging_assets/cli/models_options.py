@@ -11,9 +11,13 @@ from packaging_assets.domain.registry import ModelVersion, RegistryError, Unknow
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from packaging_assets.resources.model_cards import CardPage
     from packaging_assets.resources.model_registry import ModelRegistry
 
 CHAMPION = "champion"
+
+CARDS = "cards"
+"""Folder of the home for pages that were fetched from where the artifacts are."""
 
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the record.")
 actor_option = click.option("--actor", metavar="NAME", default=None, help="Who decides [default: your login name].")
@@ -37,6 +41,27 @@ def place_of(settings: Settings) -> str:
     return str(settings.home) if settings.env == "local" else f"the environment {settings.environment_name} of AWS"
 
 
+def how_to_train(settings: Settings) -> str:
+    """What to do in an environment without any version: one that has data is not sent to the demo."""
+    if settings.env != "local":
+        return "train a week by the job weekly_training in the UI, or by a trigger file"
+    if settings.warehouse_path.exists():
+        return "train a week: packaging run weekly --partition MONDAY"
+    return "take in data (packaging ingest), or simulate a retailer (packaging demo)"
+
+
+def card_of(settings: Settings, version: ModelVersion) -> "CardPage | None":
+    """The version's model card, fetched if it is elsewhere; None if there is none that can be shown."""
+    from packaging_assets.artifacts.store import ArtifactError
+    from packaging_assets.resources.environment import artifact_store_for
+    from packaging_assets.resources.model_cards import fetch_model_card
+
+    try:
+        return fetch_model_card(artifact_store_for(settings), version, settings.home / CARDS)
+    except ArtifactError:  # damaged, or a registry without its artifacts: whoever looks goes on without the card
+        return None
+
+
 @contextmanager
 def told_in_one_sentence() -> Generator[None]:
     """Turn what the registry refuses into a message on the terminal, with exit code 1."""
@@ -54,7 +79,7 @@ def check_model(registry: "ModelRegistry", model: str, settings: Settings) -> No
     """
     known = registry.models()
     if model not in known:
-        names = ", ".join(known) or "none so far (packaging demo trains some)"
+        names = ", ".join(known) or f"none so far; {how_to_train(settings)}"
         raise UnknownVersionError(f"There is no model {model!r} in {place_of(settings)}; known models: {names}.")
 
 

@@ -1,17 +1,24 @@
 """How `packaging models` prints versions, for people and as JSON; rich is loaded where a table is drawn."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import textwrap
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from packaging_assets.domain.registry import ModelVersion, Status, Transition
 
+if TYPE_CHECKING:
+    from packaging_assets.resources.model_cards import CardPage
+
 PR_AUC = "pr_auc"
 CHAMPION_DIFFERENCE = "champion.difference"
 
 STATUS_STYLES = {Status.APPROVED: "green", Status.REJECTED: "red", Status.PENDING: "yellow"}
+SHORT_STATUSES = {Status.APPROVED: "Approved", Status.REJECTED: "Rejected", Status.PENDING: "Pending"}
+"""Statuses as a table shows them, in 80 columns."""
+
 PIPED_WIDTH = 160
 
 
@@ -71,43 +78,68 @@ def print_decision(before: ModelVersion, after: ModelVersion, *, as_json: bool) 
 
 
 def print_table(found: Sequence[ModelVersion]) -> None:
-    """One line per version.
+    """One line per version, and below the table why versions are not approved.
 
-    The package type has a column where a model has a name of its own, the stage where a version is not live.
+    The package type has a column where a model has a name of its own, the stage where a version is not live. All of it
+    fits 80 columns; a model's name of more than 13 characters may then take two lines.
     """
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    screen = console()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     rows = [_columns(version) for version in found]
     telling = {
-        "package type": any(version.package_type != version.model for version in found),
+        "type": any(version.package_type != version.model for version in found),
         "stage": any(version.stage != "live" for version in found),
     }
     headings = [heading for heading in rows[0] if telling.get(heading, True)]
     for heading in headings:
-        is_number = heading in {"version", "PR-AUC", "to champion"}
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "reasons")
+        is_number, is_name = heading in {"version", "PR-AUC", "to\nchampion"}, heading == "model"
+        table.add_column(
+            heading if "\n" in heading else f"\n{heading}",
+            justify="right" if is_number else "left",
+            no_wrap=not is_name,
+            overflow="fold" if is_name else "ellipsis",
+        )
     for version, row in zip(found, rows, strict=True):
         styles = {"status": STATUS_STYLES[version.status]}
         table.add_row(*(Text(row[heading], style=styles.get(heading, "")) for heading in headings))
-    console().print(table)
+    screen.print(table)
+    for line in _why_not_approved(found, screen.width):
+        screen.print(line)
 
 
 def _columns(version: ModelVersion) -> dict[str, str]:
     """What the table can show of a version, by heading."""
     return {
         "model": version.model,
-        "package type": version.package_type,
+        "type": version.package_type,
         "version": str(version.version),
         "week": version.training_week,
         "stage": version.stage,
-        "status": version.status,
+        "status": SHORT_STATUSES[version.status] + (" *" if version.is_champion else ""),
         "PR-AUC": figure(version, PR_AUC, ".3f"),
-        "to champion": figure(version, CHAMPION_DIFFERENCE, "+.3f"),
-        "": "*" if version.is_champion else "",
-        "reasons": _short_reasons(version),
+        "to\nchampion": figure(version, CHAMPION_DIFFERENCE, "+.3f"),
     }
+
+
+def _why_not_approved(found: Sequence[ModelVersion], width: int) -> Generator[Any]:
+    """The first reason of each version that is not approved, in lines of at most `width`; where the others are."""
+    from rich.text import Text
+
+    told = [version for version in found if version.reasons and version.status is not Status.APPROVED]
+    if told:
+        yield Text("\nWhy not approved", style="bold")
+    for version in told:
+        name, (first, *others) = f"{version.model} {version.version}", version.reasons
+        reason = f"{name}: {first}" + (f" (+{len(others)} more)" if others else "")
+        text = Text(textwrap.fill(reason, width, subsequent_indent="  ", break_on_hyphens=False))
+        text.stylize(STATUS_STYLES[version.status], 0, len(name))
+        yield text
+    if any(len(version.reasons) > 1 for version in told):
+        yield Text("All reasons of a version: packaging models show MODEL VERSION")
 
 
 def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
@@ -135,6 +167,19 @@ def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
             Text(line.reason),
         )
     screen.print(table)
+
+
+def place_of_card(card: "CardPage") -> str:
+    """Where a version's model card can be opened, and where it was fetched from."""
+    return str(card.path) + (f" (from {card.location})" if str(card.path) != card.location else "")
+
+
+def card_json(card: "CardPage | None") -> dict[str, str | None]:
+    """A version's model card as JSON."""
+    return {
+        "model_card": None if card is None else str(card.path),
+        "model_card_location": None if card is None else card.location,
+    }
 
 
 def _described(version: ModelVersion) -> list[tuple[str, str]]:
@@ -183,8 +228,3 @@ def figure(version: ModelVersion, dotted_name: str, form: str) -> str:
 
 def _formatted(value: Any, form: str) -> str:
     return format(value, form) if isinstance(value, int | float) else str("-" if value is None else value)
-
-
-def _short_reasons(version: ModelVersion) -> str:
-    first, *others = version.reasons or ("",)
-    return f"{first} (+{len(others)} more)" if others else first

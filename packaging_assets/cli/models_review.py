@@ -8,25 +8,36 @@ import click
 
 from packaging_assets.cli import models_options
 from packaging_assets.cli.models_decisions import show_in_graph
-from packaging_assets.cli.models_options import actor_option, check_model, decider, example, told_in_one_sentence
-from packaging_assets.cli.models_output import figure, print_decision, print_json, version_json
+from packaging_assets.cli.models_options import (
+    actor_option,
+    card_of,
+    check_model,
+    decider,
+    example,
+    told_in_one_sentence,
+)
+from packaging_assets.cli.models_output import (
+    card_json,
+    figure,
+    place_of_card,
+    print_decision,
+    print_json,
+    version_json,
+)
 from packaging_assets.cli.options import home_option, json_option
 from packaging_assets.domain.registry import ModelVersion, RegistryError, Status
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from packaging_assets.resources.model_cards import CardPage
     from packaging_assets.resources.model_registry import ModelRegistry
 
 APPROVE, REJECT, SKIP = "approve", "reject", "skip"
-
-CARDS = "cards"
-"""Folder of the home for pages that were fetched from where the artifacts are."""
 
 
 @click.command(
     epilog=example(
         "packaging models review",
+        "packaging models review mailer 6 --list",
         'packaging models review mailer 6 --approve --reason "The drift is the new supplier, checked by hand"',
     )
 )
@@ -54,7 +65,8 @@ def review(
     """Show which versions wait for a person and why, and decide about them.
 
     On a terminal each is shown in turn, and you approve, reject or skip it. Elsewhere they are listed; decide with
-    --approve or --reject and a --reason. What somebody else has decided meanwhile is told and left alone.
+    --approve or --reject and a --reason. What somebody else has decided meanwhile is told and left alone. With MODEL
+    VERSION it is that version, decided or not.
     """
     with told_in_one_sentence():
         registry = models_options.open_registry(settings)
@@ -63,10 +75,13 @@ def review(
             _decide_by_flags(settings, registry, pending, (model, version), decision, reason, actor, as_json=as_json)
             return
         if as_json:
-            print_json([{**version_json(item), **_card_json(_card(settings, item))} for item in pending])
+            print_json([{**version_json(item), **card_json(card_of(settings, item))} for item in pending])
             return
         if not pending:
             click.echo("Nothing waits for a person.")
+            click.echo(
+                f"To look at a version that was decided: packaging models review {model or 'MODEL'} VERSION --list"
+            )
             return
         asks = sys.stdin.isatty() if interactive is None else interactive
         for item in pending:
@@ -135,28 +150,9 @@ def _show(settings: Settings, version: ModelVersion) -> None:
     click.echo("  " + ", ".join(f"{name} {value}" for name, value in figures.items() if value != "-"))
     for reason in version.reasons or ("The record gives no reason.",):
         click.echo(f"  - {reason}")
-    card = _card(settings, version)
+    card = card_of(settings, version)
     if card is not None:
-        is_fetched = str(card.path) != card.location
-        click.echo(f"  model card: {card.path}" + (f" (from {card.location})" if is_fetched else ""))
-
-
-def _card(settings: Settings, version: ModelVersion) -> "CardPage | None":
-    from packaging_assets.artifacts.store import ArtifactError
-    from packaging_assets.resources.environment import artifact_store_for
-    from packaging_assets.resources.model_cards import fetch_model_card
-
-    try:
-        return fetch_model_card(artifact_store_for(settings), version, settings.home / CARDS)
-    except ArtifactError:  # damaged, or a registry without its artifacts: a review goes on without the card
-        return None
-
-
-def _card_json(card: "CardPage | None") -> dict[str, str | None]:
-    return {
-        "model_card": None if card is None else str(card.path),
-        "model_card_location": None if card is None else card.location,
-    }
+        click.echo(f"  model card: {place_of_card(card)}")
 
 
 def _ask(

@@ -40,11 +40,12 @@ def commit(store, key, name, content, **params):
 
 def test_an_empty_environment_says_where_it_is(settings):
     assert run("models", "list").stdout == (
-        f"No such model versions in the environment {settings.name} of AWS. Train some: packaging demo.\n"
+        f"There are no model versions in the environment {settings.name} of AWS yet; train a week by the job "
+        "weekly_training in the UI, or by a trigger file.\n"
     )
     assert run("models", "show", "mailer", "champion", code=1).stderr == (
-        f"Error: There is no model 'mailer' in the environment {settings.name} of AWS; known models: none so far "
-        "(packaging demo trains some).\n"
+        f"Error: There is no model 'mailer' in the environment {settings.name} of AWS; known models: none so far; "
+        "train a week by the job weekly_training in the UI, or by a trigger file.\n"
     )
     assert run("cache", "list").stdout == (
         f"No such artifacts in s3://{settings.s3_bucket}/{settings.s3_prefix}/artifacts.\n"

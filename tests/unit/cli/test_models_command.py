@@ -1,13 +1,18 @@
 import getpass
 import json
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.cli.models import models
 from packaging_assets.components.model_set import ModelSetError
 from packaging_assets.domain.registry import Registration
+from packaging_assets.resources.environment import artifact_store_for
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+from packaging_assets.settings import load_settings
 
 
 def register(home, week, verdict, *, model="mailer", package_type=None, stage="live", reasons=(), **metrics):
@@ -56,22 +61,59 @@ def run(home):
     return run_command
 
 
+def table(printed):
+    """The rows of the table, its last heading first; and the lines below it."""
+    above, _, below = printed.partition("\n\n")
+    rows = [re.split(r" {2,}", line.strip()) for line in above.splitlines() if not line.startswith("─")]
+    return rows[1:], below.splitlines()
+
+
 def test_list_shows_every_version_and_marks_the_champions(run):
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in run("list").stdout.splitlines() if "│" in line]
+    rows, _ = table(run("list").stdout)
     assert rows == [
-        ["bag", "1", "2025-01-06", "Rejected", "-", "-", "", ""],
-        ["mailer", "1", "2025-01-06", "Approved", "0.412", "-", "*", ""],
-        [
-            "mailer",
-            "2",
-            "2025-01-13",
-            "PendingManualApproval",
-            "0.430",
-            "-0.004",
-            "",
-            "Drift of [width_cm] is 0.31, over 0.2. (+1 more)",
-        ],
+        ["model", "version", "week", "status", "PR-AUC", "champion"],
+        ["bag", "1", "2025-01-06", "Rejected", "-", "-"],
+        ["mailer", "1", "2025-01-06", "Approved *", "0.412", "-"],
+        ["mailer", "2", "2025-01-13", "Pending", "0.430", "-0.004"],
     ]
+
+
+def test_list_says_below_the_table_why_versions_are_not_approved(run, home):
+    register(home, "2025-01-13", "reject", model="bag", reasons=("No new labels.",))
+    register(home, "2025-01-20", "pending", model="box", reasons=("Seen by a person.",))
+    SqliteModelRegistry(home / "registry.db").approve("box", 1, actor="ada", reason="fine")
+    assert table(run("list").stdout)[1] == [
+        "Why not approved",
+        "bag 2: No new labels.",
+        "mailer 2: Drift of [width_cm] is 0.31, over 0.2. (+1 more)",
+        "All reasons of a version: packaging models show MODEL VERSION",
+    ]
+    assert table(run("list", "--model", "bag").stdout)[1] == ["Why not approved", "bag 2: No new labels."]
+    assert table(run("list", "--status", "approved").stdout)[1] == []
+
+
+def test_list_is_read_whole_in_80_columns(run, home, monkeypatch):
+    long = "density_kg_per_l has a population stability index of 0.6531, above the limit of 0.2083 (9,540 rows)."
+    register(home, "2025-01-13", "reject", model="mailer_words", package_type="mailer", stage="shadow", reasons=(long,))
+    monkeypatch.setattr("packaging_assets.cli.models_output.PIPED_WIDTH", 80)
+    printed = run("list").stdout
+    rows, below = table(printed)
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "…" not in printed
+    assert rows[-1] == ["mailer_words", "mailer", "1", "2025-01-13", "shadow", "Rejected", "-", "-"]
+    assert below[-3:-1] == [
+        "mailer_words 1: density_kg_per_l has a population stability index of 0.6531,",
+        "  above the limit of 0.2083 (9,540 rows).",
+    ]
+
+
+def test_a_long_name_takes_two_lines_in_80_columns_and_the_rest_stays(run, home, monkeypatch):
+    register(home, "2025-01-13", "pending", model="mailer_words_tuned", package_type="mailer", stage="shadow")
+    monkeypatch.setattr("packaging_assets.cli.models_output.PIPED_WIDTH", 80)
+    rows, _ = table(run("list").stdout)
+    name, *others = rows[-2]
+    assert others == ["mailer", "1", "2025-01-13", "shadow", "Pending", "-", "-"]
+    assert name + rows[-1][0] == "mailer_words_tuned"
 
 
 def test_list_as_json_is_one_list_and_can_be_narrowed(run):
@@ -83,24 +125,16 @@ def test_list_as_json_is_one_list_and_can_be_narrowed(run):
     ]
     assert [v["version"] for v in json.loads(run("list", "--json", "--model", "mailer").stdout)] == [1, 2]
     pending = json.loads(run("list", "--json", "--status", "pendingmanualapproval").stdout)
+    assert json.loads(run("list", "--json", "--status", "Pending").stdout) == pending
     assert [v["reasons"] for v in pending] == [["Drift of [width_cm] is 0.31, over 0.2.", "Volume is low."]]
     assert json.loads(run("list", "--json", "--model", "bag", "--status", "Approved").stdout) == []
 
 
 def test_shadow_models_are_listed_with_type_and_stage_and_can_be_asked_for(run, home):
     register(home, "2025-01-13", "approve", model="mailer_text", package_type="mailer", stage="shadow", pr_auc=0.5)
-    table = run("list").stdout
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if "│" in line]
-    assert rows[-1][:7] == [
-        "mailer_text",
-        "mailer",
-        "1",
-        "2025-01-13",
-        "shadow",
-        "PendingManualApproval",
-        "0.500",
-    ]
-    assert "package type" in table
+    rows, _ = table(run("list").stdout)
+    assert rows[0] == ["model", "type", "version", "week", "stage", "status", "PR-AUC", "champion"]
+    assert rows[-1] == ["mailer_text", "mailer", "1", "2025-01-13", "shadow", "Pending", "0.500", "-"]
     named = [
         [(version["model"], version["version"]) for version in json.loads(run("list", "--json", *options).stdout)]
         for options in (
@@ -131,9 +165,23 @@ def test_a_decision_stands_although_the_projects_models_cannot_be_read(run, home
 
 def test_list_of_nothing_says_what_to_do(tmp_path):
     result = CliRunner().invoke(models, ["list", "--home", str(tmp_path / "new")])
-    assert (result.exit_code, result.stdout.startswith("No such model versions in")) == (0, True)
-    assert "packaging demo" in result.stdout
+    assert result.exit_code == 0
+    assert result.stdout == (
+        f"There are no model versions in {tmp_path / 'new'} yet; take in data (packaging ingest), or simulate a "
+        "retailer (packaging demo).\n"
+    )
     assert not (tmp_path / "new").exists()
+
+
+def test_list_of_nothing_does_not_send_a_home_with_data_to_the_demo(tmp_path):
+    (tmp_path / "warehouse.duckdb").touch()
+    assert CliRunner().invoke(models, ["list", "--home", str(tmp_path)]).stdout == (
+        f"There are no model versions in {tmp_path} yet; train a week: packaging run weekly --partition MONDAY.\n"
+    )
+
+
+def test_list_of_none_that_were_asked_for_says_no_more(run, home):
+    assert run("list", "--model", "bag", "--status", "Approved").stdout == f"No such model versions in {home}.\n"
 
 
 def test_show_tells_where_a_version_comes_from_and_why(run):
@@ -142,7 +190,32 @@ def test_show_tells_where_a_version_comes_from_and_why(run):
     assert "champion.difference" in text
     assert "features" not in text
     assert "1 -> 1" in text
+    assert "Model card" not in text
     assert "mailer 1 (champion)" in run("show", "mailer", "champion").stdout
+
+
+def commit_card(home, week, **params):
+    store = artifact_store_for(load_settings(home))
+    with store.scratch() as scratch:
+        (scratch / "card").mkdir()
+        (scratch / "card" / "card.html").write_text("<p>good</p>")
+        parts = FingerprintParts(step="m:f", modules={}, libraries={}, params=params, inputs={})
+        card = store.commit("mailer/model_card", week, scratch / "card", parts=parts, provenance={"run_id": "r"})
+    return Path(store.locate(card, "card.html"))
+
+
+def test_show_and_review_tell_where_the_card_of_the_version_is(run, home):
+    week = "2025-01-13"
+    page = commit_card(home, week, fingerprint=f"fingerprint of {week}")
+    assert page.read_text() == "<p>good</p>"
+    assert f"Model card: {page}\n" in run("show", "mailer", "2").stdout
+    assert json.loads(run("show", "mailer", "2", "--json").stdout)["model_card"] == str(page)
+    assert json.loads(run("show", "mailer", "1", "--json").stdout)["model_card"] is None
+    run("reject", "mailer", "2", "--reason", "drift", "--actor", "ada")
+    decided = run("review", "mailer", "2", "--list").stdout
+    assert "mailer version 2, week of 2025-01-13: Rejected\n" in decided
+    assert "  - Drift of [width_cm] is 0.31, over 0.2.\n" in decided
+    assert f"  model card: {page}\n" in decided
 
 
 def test_show_as_json_has_the_record(run):

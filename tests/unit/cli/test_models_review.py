@@ -66,7 +66,11 @@ def test_the_list_as_json_names_the_card(run):
 def test_nothing_to_review_is_said(run):
     run("review", "mailer", "2", "--reject", *BY_ADA)
     run("review", "bag", "1", "--approve", *BY_ADA)
-    assert run("review").stdout == "Nothing waits for a person.\n"
+    assert run("review").stdout == (
+        "Nothing waits for a person.\n"
+        "To look at a version that was decided: packaging models review MODEL VERSION --list\n"
+    )
+    assert run("review", "mailer").stdout.endswith("packaging models review mailer VERSION --list\n")
 
 
 def test_a_decision_by_flags_is_recorded_under_its_name_and_reason(run, home):
