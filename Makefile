@@ -1,4 +1,4 @@
-# Needs Python 3.11 or later and make; everything else is installed into .venv, at the versions of uv.lock.
+# Needs Python 3.11 to 3.13 and make; everything else is installed into .venv, at the versions of uv.lock.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
@@ -28,7 +28,7 @@ help:            ## this list
 install: .venv/.installed           ## install the platform
 install-dev: .venv/.installed-dev   ## install the platform and its development tools
 
-demo: install    ## run the whole job on a simulated retailer (options: make demo ARGS="--products 5000")
+demo: install    ## run the whole job on a simulated retailer (options: make demo ARGS="--products 5000 --home .packaging-small")
 	$(BIN)/packaging demo $(ARGS)
 
 # By default of fewer products than `demo`: each step of it is a job with a container of its own.
@@ -74,4 +74,4 @@ format: install-dev  ## format the code
 	$(BIN)/ruff check --fix .
 
 clean:           ## remove the homes of demos and benchmarks, and all caches
-	rm -rf .packaging .packaging-aws .bench .peers .pytest_cache .ruff_cache dbt_project/target
+	rm -rf .packaging .packaging-* .bench .peers .pytest_cache .ruff_cache dbt_project/target

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 @click.command(epilog=example("packaging cache prune --older-than 90 --keep 2 --dry-run"))
 @click.option(
-    "--older-than", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="DAYS", help="Only what is."
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="DAYS",
+    help="Remove only artifacts older than DAYS.",
 )
 @click.option(
     "--keep",
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     default=60.0,
     show_default=True,
     metavar="MINUTES",
-    help="Nothing younger goes, and nothing in .staging touched since.",
+    help="Keep everything created, or touched in .staging, within the last MINUTES.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

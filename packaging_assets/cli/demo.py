@@ -1,13 +1,19 @@
 """`packaging demo`: the main job on a simulated retailer."""
 
 import json
+import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from packaging_assets.cli.options import json_option
+
+if TYPE_CHECKING:
+    from packaging_assets.settings import Settings
 
 DEFAULT_INCIDENT = "cm_to_inch@5"
 NO_INCIDENT = "none"
@@ -29,9 +35,9 @@ NO_INCIDENT = "none"
 def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home: Path | None, as_json: bool) -> None:
     """Run the whole job on a simulated retailer: raw tables to recommendations.
 
-    Week by week the simulator's deliveries are ingested, built by dbt, trained on, judged and registered; then the
-    last day's products and the whole inventory are scored. Everything runs through Dagster, so that
-    `packaging ui` shows it afterwards. A second run in the same home recomputes nothing.
+    Week by week the simulator's deliveries are ingested, built by dbt, trained on, judged and registered, and the
+    products of the week's Sunday are scored; when a month ends, and at the end, the whole inventory is. Everything runs
+    through Dagster, so that `packaging ui` shows it afterwards. A second run in the same home recomputes nothing.
 
     \b
     packaging demo --products 5000 --weeks 3 --home /tmp/small
@@ -51,7 +57,28 @@ def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
     if as_json:
         click.echo(json.dumps(report, sort_keys=True))
     else:
-        show_report(report, console, home=str(run.settings.home), is_local=run.settings.env == "local")
+        show_report(report, console, home=str(run.settings.home), next_steps=next_steps(run.settings))
+
+
+def next_steps(settings: "Settings") -> tuple[tuple[str, str], ...]:
+    """Commands for this home that can be typed as they are, and what each does."""
+    from packaging_assets.settings import PROJECT_ROOT, load_settings
+
+    is_usual = settings.home == load_settings().home
+    command, home = command_here(), "" if is_usual else f" --home {shlex.quote(str(settings.home))}"
+    ui = f"{command} ui{home}"
+    if is_usual and settings.env == "local" and Path.cwd() == PROJECT_ROOT and (PROJECT_ROOT / "Makefile").exists():
+        ui = f"make ui, or {ui}"
+    return ((ui, "opens this home in the Dagster UI"), (f"{command} models list{home}", "shows every version"))
+
+
+def command_here() -> str:
+    """How this command is called in the shell at hand: its name where the PATH has it, else its path."""
+    own, found = Path(sys.executable).with_name("packaging"), shutil.which("packaging")
+    if not own.exists() or (found is not None and Path(found).samefile(own)):
+        return "packaging"
+    here = Path.cwd()
+    return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
 
 
 def _run(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home: Path | None) -> Any:

@@ -47,8 +47,8 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Decide which package types suit each product of a catalogue.
 
-    Everything lives under one home folder: --home on every command, else PACKAGING_HOME, else .packaging/ in the
-    project.
+    Everything lives under one home folder: --home, on the commands that use one, else PACKAGING_HOME, else .packaging/
+    in the project.
 
     \b
     Start here:

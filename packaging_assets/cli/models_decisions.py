@@ -53,7 +53,7 @@ def approve(settings: Settings, model: str, version: int, reason: str, actor: st
 @json_option
 @home_option
 def reject(settings: Settings, model: str, version: int, reason: str, actor: str | None, as_json: bool) -> None:
-    """Reject a version; if it was the champion, the approved version of the week before it serves again."""
+    """Reject a version; if it was the champion, the latest approved version serves instead."""
     with told_in_one_sentence():
         registry = models_options.open_registry(settings)
         before = registry.get(model, version)

@@ -8,7 +8,7 @@ from packaging_assets.cli.models_options import example
 @click.command(
     epilog=example(
         "packaging models new mailer_words --like mailer --architecture catboost_multimodal --shadow",
-        "packaging models new bag",
+        "packaging models new bag_two --package-type bag",
     )
 )
 @click.argument("name")

@@ -59,8 +59,8 @@ def run(
     Several in one process, one after another, which saves loading the project again; the first that fails ends it:
       packaging run warehouse@2025-01-06..2025-01-12 weekly@2025-01-06 monthly@2025-01-01
 
-    What was computed before from the same inputs and code is taken from the cache, unless --no-cache is given; what is
-    then computed again and comes out the same keeps its place, and what does not is told. After a failure go on with
+    What was computed before from the same inputs and code is taken from the cache. With --no-cache it is computed
+    again: a result that is identical keeps its artifact, and one that differs is reported. After a failure go on with
     packaging runs retry last, or run the same command again.
     """
     asked = [asked_job(job, partition, first, last) for job in jobs]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 SUCCEEDED, KILLED = "SUCCESS", "KILLED"
+FORCE = "Retry although it cannot be verified that the run's process has ended; check in the UI first."
 
 
 @click.group(
@@ -53,14 +54,14 @@ def list_runs(settings: Settings, limit: int, *, failed: bool, as_json: bool) ->
 
 @runs.command(epilog=example("packaging runs retry last", "packaging runs retry 3f9a2c41"))
 @click.argument("run", metavar="RUN_ID|last")
-@click.option("--force", is_flag=True, help="Nothing works at the run any more, although nothing tells.")
+@click.option("--force", is_flag=True, help=FORCE)
 @home_option
 def retry(settings: Settings, run: str, *, force: bool) -> None:
     """Go on with RUN from the step that failed: with its partition, its overrides and its config.
 
     What had finished is not run again. The beginning of the id is enough; "last" is the latest run that did not
-    succeed. A run that was killed is first recorded as failed. One that Dagster counts as unfinished, and of which
-    nothing tells whether a process works at it, is refused without --force.
+    succeed. A run that was killed is first recorded as failed. One that Dagster counts as unfinished, and whose process
+    cannot be verified to have ended, is refused without --force.
     """
     from rich.console import Console  # kept out of `packaging --help`
 

@@ -1,6 +1,6 @@
 """The demo's report as tables on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,19 +13,19 @@ from packaging_assets.domain.package_types import PACKAGE_TYPES
 VERDICT_STYLE = {"approve": "green", "pending": "yellow", "reject": "red"}
 
 
-def show_report(report: Mapping[str, Any], console: Console, *, home: str, is_local: bool = True) -> None:
-    """Print models, inference, recommendations, times, and what to do next in this environment."""
+def show_report(
+    report: Mapping[str, Any], console: Console, *, home: str, next_steps: Sequence[tuple[str, str]]
+) -> None:
+    """Print models, inference, recommendations, times, and what to do next: commands, and what each does."""
     console.print(_models(report))
     console.print(_why_not_approved(report))
     console.print(Group(_inference(report), _why_refused(report), _recommendations(report)))
     console.print(f"{_seconds(report)}\n{_cache(report)}", highlight=False)
-    ui = "[cyan]packaging ui[/cyan]"
-    console.print(
-        f"\n[bold]Next[/bold]  {f'[cyan]make ui[/cyan] (or {ui})' if is_local else ui} "
-        "opens this home in the Dagster UI; "
-        f"[cyan]packaging models list[/cyan] shows every version.\nHome: {home}",
-        highlight=False,
-    )
+    console.print(Text("\nNext", style="bold"))
+    width = max(len(command) for command, _ in next_steps)
+    for command, effect in next_steps:
+        console.print(Text.assemble("  ", (command.ljust(width), "cyan"), f"  {effect}"), soft_wrap=True)
+    console.print(Text(f"Home: {home}"), soft_wrap=True)
 
 
 def _models(report: Mapping[str, Any]) -> Table:
