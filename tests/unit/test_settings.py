@@ -1,7 +1,10 @@
+import datetime as dt
+import re
 from pathlib import Path
 
 import pytest
 
+from packaging_assets.aws_settings import AwsSettings
 from packaging_assets.resources.environment import resources_for
 from packaging_assets.settings import (
     PROJECT_ROOT,
@@ -110,3 +113,24 @@ def test_settings_in_use_last_as_long_as_the_block(tmp_path: Path) -> None:
     with use_settings(settings):
         assert current_settings() is settings
     assert current_settings() is not settings
+
+
+@pytest.mark.parametrize("page", ["operating.md", "alerts.md"])
+def test_the_pages_say_the_defaults(page: str) -> None:
+    text = (PROJECT_ROOT / "docs" / page).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|(?: `(PACKAGING_\w+)`[^|]* \|)? ([^|]+) \| [^|]+ \|$", text, re.MULTILINE)
+    said = {name: (variable, default.strip("`")) for name, variable, default in rows if name in Settings.model_fields}
+    in_words = {"home": "`.packaging/` in the project", "name": "the home's folder name", "alert_routes": "none"}
+    local = {name: field for name, field in Settings.model_fields.items() if name not in AwsSettings.model_fields}
+    if page == "operating.md":
+        assert said.keys() == local.keys()
+        assert {variable for variable, _ in said.values()} == {f"PACKAGING_{name.upper()}" for name in local}
+    for name in said.keys() & local.keys():
+        default = "none" if local[name].default is None else local[name].default
+        shown = f"{default:%H:%M}" if isinstance(default, dt.time) else str(default)
+        assert said[name][1] == in_words.get(name, shown).strip("`"), name
+
+
+def test_an_unknown_environment_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKAGING_ROWS_PER_CHUNKS", "1")
+    assert load_settings().rows_per_chunk == 200_000
