@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tutorial_runs import OPTIONS
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS = ("packaging_assets", "dbt_project", "pyproject.toml", "workspace.yaml", "README.md", "samples")
-OPTIONS = ("--products", "3000", "--weeks", "3")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,10 @@ from pathlib import Path
 from tutorial_script import blocks_of, first_missing, outputs_of, script_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
+SETUP = FOLDER / "README.md"
+OPTIONS = ("--products", "3000", "--weeks", "3")
+"""Of the demo whose home the tutorials begin with."""
+
 TIMEOUT_SECONDS = 600
 
 ABOUT_MODELS = ("chaining-models", "experiments", "feature-sets", "first-model", "your-own-architecture")
