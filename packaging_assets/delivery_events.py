@@ -4,18 +4,20 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from packaging_assets.home import prepare_home
+from packaging_assets.home import prepare_dagster_home
 from packaging_assets.ingestion.report import DeliveryReport
 from packaging_assets.settings import Settings
 
 
 def announce_deliveries(settings: Settings, reports: Sequence[DeliveryReport]) -> None:
     """Record a materialization of the raw table of every delivery that added rows, so that the UI shows it."""
-    prepare_home(settings)
+    added = [report for report in reports if report.accepted and not report.is_already_delivered]
+    if not added:
+        return
+    prepare_dagster_home(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        for report in reports:
-            if report.accepted and not report.is_already_delivered:
-                instance.report_runless_asset_event(_materialization(report))
+        for report in added:
+            instance.report_runless_asset_event(_materialization(report))
 
 
 def _materialization(report: DeliveryReport) -> dg.AssetMaterialization:

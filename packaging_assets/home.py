@@ -27,11 +27,16 @@ run_monitoring:
 
 def prepare_home(settings: Settings) -> None:
     """Create what is missing, touch nothing that is there: folders, Dagster's configuration, the warehouse's tables."""
+    prepare_dagster_home(settings)
+    warehouse_for(settings).create_tables()
+
+
+def prepare_dagster_home(settings: Settings) -> None:
+    """Create Dagster's own folder and configuration where they are missing."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     dagster_yaml = settings.dagster_home / "dagster.yaml"
     if not dagster_yaml.exists():
         dagster_yaml.write_text(DAGSTER_YAML)
-    warehouse_for(settings).create_tables()
 
 
 def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: dt.date) -> None:

@@ -150,6 +150,8 @@ class JobRunner:
         definition = self._definition(job)
         for key in (first, last or first):
             _check_partition(job, definition, key)
+        if last is not None and last < first:
+            raise UnknownPartitionError(f"The range {first}..{last} begins after it ends: name the earlier one first.")
         work = _Run(
             job=job,
             partition=f"{first}..{last}" if last else first,

@@ -253,7 +253,7 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
         problems = "; ".join(_described(problem) for problem in error.errors())
     except UnreadableSettingError as error:  # names field and source, and not the value
         problems = f'{error}; lists are written as JSON, such as ["one", "two"]'
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
     raise SettingsError(f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {file}.")
 

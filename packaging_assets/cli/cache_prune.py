@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(epilog=example("packaging cache prune --older-than 90 --keep 2 --dry-run"))
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=36_500),
     default=30.0,
     show_default=True,
     metavar="DAYS",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--experiments", is_flag=True, help="Experiments too, by age alone.")
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=1_000_000),
     default=60.0,
     show_default=True,
     metavar="MINUTES",

@@ -62,9 +62,12 @@ def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
 
 def next_steps(settings: "Settings") -> tuple[tuple[str, str], ...]:
     """Commands for this home that can be typed as they are, and what each does."""
-    from packaging_assets.settings import PROJECT_ROOT, load_settings
+    from packaging_assets.settings import PROJECT_ROOT, SettingsError, load_settings
 
-    is_usual = settings.home == load_settings().home
+    try:
+        is_usual = settings.home == load_settings().home
+    except SettingsError:  # of another home than this one
+        is_usual = False
     command, home = command_here(), "" if is_usual else f" --home {shlex.quote(str(settings.home))}"
     ui = f"{command} ui{home}"
     if is_usual and settings.env == "local" and Path.cwd() == PROJECT_ROOT and (PROJECT_ROOT / "Makefile").exists():

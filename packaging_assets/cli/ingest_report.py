@@ -17,6 +17,7 @@ from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.report import DeliveryRefusedError, DeliveryReport
+from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.clock import SystemClock
 from packaging_assets.resources.environment import warehouse_for
 from packaging_assets.resources.warehouse import WarehouseError
@@ -42,11 +43,14 @@ def ingest_and_report(
         refused, failure = error.report, error
     except (IngestionError, WarehouseError, SettingsError) as error:
         failure = error
-    announce_deliveries(settings, reports)
     if as_json:
         click.echo(json.dumps(_as_json(reports, refused, failure), indent=2))
     else:
         _print(Console(), reports, refused)
+    try:
+        announce_deliveries(settings, reports)
+    except Exception as error:  # noqa: BLE001 - the rows are in, and what they are for goes on without the graph
+        click.echo(f"The rows are in, but Dagster's graph does not show it: {error}", err=True)
     if failure is not None:
         raise click.ClickException(_with_rest(str(failure), reports, files))
     if not as_json:
@@ -97,11 +101,18 @@ def _print_next(console: Console, settings: Settings, reports: Sequence[Delivery
         console.print("No row was added: the warehouse is as it was.")
         return
     span = f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
-    # What is dated before the first partition belongs to it.
+    # What is dated before the first partition belongs to it; a day has a partition once it is over.
     first, last = (max(day, settings.first_week) for day in (days[0], days[-1]))
-    console.print(
-        f"Rows were added for {span}. Next: packaging run warehouse --from {first} --to {last}", soft_wrap=True
-    )
+    latest = _latest_day(settings)
+    then = f" Next: packaging run warehouse --from {first} --to {min(last, latest)}" if first <= latest else ""
+    later = "" if last <= latest else f"\nDays after {latest} can be built once they are over."
+    console.print(f"Rows were added for {span}.{then}{later}", soft_wrap=True)
+
+
+def _latest_day(settings: Settings) -> dt.date:
+    """The last day that can be built; one before the first, if none can."""
+    key = daily_partitions(settings).get_last_partition_key()
+    return dt.date.fromisoformat(key) if key else settings.first_week - dt.timedelta(days=1)
 
 
 def _days(reports: Sequence[DeliveryReport]) -> list[dt.date]:

@@ -61,6 +61,8 @@ def compare(settings: Settings, first: str, second: str, html: Path | None, as_j
                 html.write_text(comparison_page(left, right), encoding="utf-8")
     except (ComparisonError, ArtifactError) as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or html}: cannot be written ({error.strerror}).") from None
     rows = side_by_side(one, other)
     if as_json:
         print_json(_as_json(one, other, rows, shared, found, making))

@@ -149,11 +149,10 @@ def show_in_graph(settings: Settings, registry: "ModelRegistry", model: str) -> 
     """Tell the home's Dagster storage, if it has one, which version serves now; the decision stands in any case."""
     if (settings.dagster_home / "dagster.yaml").exists():
         from packaging_assets.champion_events import announce_decision  # imports Dagster
-        from packaging_assets.components.model_set import ModelSetError
 
         try:
             announce_decision(settings, registry, model)
-        except ModelSetError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it undoes no decision
             click.echo(f"The decision is recorded, but Dagster's graph does not show it yet: {error}", err=True)
 
 

@@ -35,11 +35,42 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _in_one_sentence(error: Exception) -> str | None:
     """What to tell of an error that a person can do something about, or None: the program is at fault."""
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError) or any(isinstance(error, said) for said in _told_by_the_platform()):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}. Check the path and its permissions."
+    if type(error).__name__ == "ComponentTreeException":
+        return _what_is_wrong_with_the_models()
     exceptions = sys.modules.get("botocore.exceptions")  # not imported here: who has not used AWS has none of them
     if exceptions is not None and isinstance(error, (exceptions.ClientError, exceptions.BotoCoreError)):
         return f"AWS: {error}. `packaging doctor` looks at every service and says what to do."
+    return None
+
+
+_TELLING = {
+    "packaging_assets.artifacts.store": "ArtifactError",
+    "packaging_assets.components.model_set": "ModelSetError",
+    "packaging_assets.domain.registry": "RegistryError",
+    "packaging_assets.resources.alert_database": "AlertStoreError",
+    "packaging_assets.resources.dbt_project": "DbtProjectError",
+    "packaging_assets.resources.warehouse": "WarehouseError",
+}
+"""Errors whose message is what to tell, by the module; not imported here, where `--help` would wait for them."""
+
+
+def _told_by_the_platform() -> list[type[Exception]]:
+    return [getattr(sys.modules[module], name) for module, name in _TELLING.items() if module in sys.modules]
+
+
+def _what_is_wrong_with_the_models() -> str | None:
+    """What Dagster tells of a wrong field by the tree of all files, in the one sentence that reading the models has."""
+    from packaging_assets.components.model_files import load_models
+    from packaging_assets.components.model_set import ModelSetError
+
+    try:
+        load_models()
+    except ModelSetError as error:
+        return str(error)
     return None
 
 

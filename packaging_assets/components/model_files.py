@@ -40,7 +40,7 @@ def _component_files(folder: Path) -> Iterator[Path]:
 def _read_specs(path: Path) -> Iterator[ModelSpec]:
     try:
         documents: list[Any] = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelSetError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     for document in documents:
         if isinstance(document, dict) and str(document.get("type")).rpartition(".")[2] == COMPONENT:

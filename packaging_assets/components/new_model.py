@@ -61,6 +61,8 @@ def write_new_model(folder: Path, name: str, asked: NewModel, models: ModelSet, 
     Raises:
         NewModelError: something is in the folder, or there cannot be such a model.
     """
+    if not name:
+        raise NewModelError("a model needs a name")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NewModelError(f"{folder} is there already and is not overwritten: choose another name, or delete it")
     text = new_model_yaml(name, asked, models, defs)
@@ -121,7 +123,9 @@ def _values(name: str, asked: NewModel, models: ModelSet, defs: Path) -> dict[st
 def _attributes_of(name: str, models: ModelSet, defs: Path) -> Mapping[str, Any]:
     """What the YAML of a model says, as it says it."""
     for path in sorted([*defs.rglob("*.yaml"), *defs.rglob("*.yml")]):
-        for document in filter(None, yaml.safe_load_all(path.read_text(encoding="utf-8"))):
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if not isinstance(document, dict):
+                continue
             attributes = document.get("attributes") or {}
             if document.get("type") == COMPONENT_TYPE and name in {attributes.get("name", attributes["package_type"])}:
                 return attributes

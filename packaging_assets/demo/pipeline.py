@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -105,6 +106,9 @@ def run_demo(home: Path | None, config: RetailerConfig, progress: Progress) -> D
 
 
 def _claim_home(settings: Settings, config: RetailerConfig) -> None:
+    taken = [name for name in ("PACKAGING_FIRST_WEEK", "PACKAGING_LAST_DAY") if name in os.environ]
+    if taken:
+        raise DemoError(f"{taken[0]} is set, and the demo has weeks of its own: unset it (env -u {taken[0]} ...).")
     marker = settings.home / CONFIG_FILE
     wanted = json.dumps({**config.model_dump(mode="json"), **_place(settings)}, indent=2) + "\n"
     if marker.exists() and marker.read_text() != wanted:

@@ -202,8 +202,13 @@ def check_decision(actor: str, reason: str) -> None:
     """Every decision names who took it and why.
 
     Raises:
-        TransitionError: actor or reason is blank.
+        TransitionError: actor or reason is blank, or has characters that cannot be kept.
     """
+    for what, text in (("actor", actor), ("reason", reason)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise TransitionError(f"The {what} is not UTF-8, so it cannot be kept: write it again.") from None
     if not actor.strip():
         raise TransitionError("A decision needs the name of whoever takes it: give an actor.")
     if not reason.strip():

@@ -134,3 +134,9 @@ def test_the_pages_say_the_defaults(page: str) -> None:
 def test_an_unknown_environment_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACKAGING_ROWS_PER_CHUNKS", "1")
     assert load_settings().rows_per_chunk == 200_000
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_bytes(b'name = "caf\xe9"\n')
+    with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML: .*utf-8"):
+        load_settings(tmp_path)

@@ -4,7 +4,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from packaging_assets.artifacts.store import ArtifactError
 from packaging_assets.cli.options import home_option
+from packaging_assets.domain.registry import RegistryError
+from packaging_assets.resources.warehouse import WarehouseError
 from packaging_assets.settings import SettingsError
 
 
@@ -30,6 +33,20 @@ def test_what_aws_answers(tmp_path):
         "looks at every service and says what to do.\n"
     )
     assert run(exceptions.NoCredentialsError(), tmp_path).stderr.startswith("Error: AWS: Unable to locate credentials.")
+
+
+@pytest.mark.parametrize(
+    "error", [WarehouseError("it is locked"), RegistryError("it is damaged"), ArtifactError("it is gone")], ids=type
+)
+def test_what_the_platform_itself_says(tmp_path, error):
+    result = run(error, tmp_path)
+    assert (result.exit_code, result.stderr) == (1, f"Error: {error}\n")
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    result = run(PermissionError(13, "Permission denied", "/somewhere/registry.db"), tmp_path)
+    said = "Error: /somewhere/registry.db: Permission denied. Check the path and its permissions.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
 
 
 def test_a_mistake_of_the_program_keeps_its_trace(tmp_path):

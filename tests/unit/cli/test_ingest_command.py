@@ -97,3 +97,37 @@ def test_nothing_given_teaches_the_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", ["-0.1", "1.5", "few"])
 def test_an_impossible_share_is_a_usage_error(tmp_path: Path, tests_file: Path, share: str) -> None:
     assert run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", share).exit_code == 2
+
+
+def test_what_comes_next_covers_the_days_that_can_be_built_and_no_others(tmp_path: Path, tests_file: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "settings.toml").write_text("last_day = 2025-01-07\n")
+    said = run(home, "--tests", tests_file, "--max-bad-rows", "0.1").stdout.splitlines()[-2:]
+    assert said == [
+        (
+            "Rows were added for 3 days from 2025-01-06 to 2025-01-08. "
+            "Next: packaging run warehouse --from 2025-01-06 --to 2025-01-07"
+        ),
+        "Days after 2025-01-07 can be built once they are over.",
+    ]
+
+
+def test_rows_that_are_in_are_reported_though_dagster_cannot_be_told(tmp_path: Path, tests_file: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster").write_text("not a folder")
+    result = run(home, "--tests", tests_file, "--max-bad-rows", "0.1", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["deliveries"][0]["accepted"] == 9
+    assert result.stderr.startswith("The rows are in, but Dagster's graph does not show it: ")
+
+
+def test_a_damaged_warehouse_is_told_in_one_sentence(tmp_path: Path, tests_file: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "warehouse.duckdb").write_bytes(b"garbage" * 1000)
+    result = run(home, "--tests", tests_file, "--json")
+    assert result.exit_code == 1
+    assert str(home / "warehouse.duckdb") in json.loads(result.stdout)["error"]
+    assert result.stderr.startswith("Error: ")

@@ -193,3 +193,12 @@ def test_a_home_with_somebodys_data_is_left_alone(tmp_path: Path, runner: Record
         demo(tmp_path)
     assert not (tmp_path / "demo.json").exists()
     assert runner.asked == []
+
+
+def test_weeks_that_are_set_in_the_environment_stop_the_demo_before_it_begins(
+    tmp_path: Path, runner: RecordingRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKAGING_FIRST_WEEK", "2025-02-03")
+    with pytest.raises(DemoError, match=r"^PACKAGING_FIRST_WEEK is set, .* unset it"):
+        demo(tmp_path / "home")
+    assert not (tmp_path / "home").exists()

@@ -14,6 +14,7 @@ from packaging_assets.domain.registry import (
     RegistryError,
     Status,
     TransitionError,
+    check_decision,
     check_may_serve,
     check_pin,
     check_retry,
@@ -80,6 +81,20 @@ def test_a_week_that_is_not_a_mondays_iso_date_is_refused(week):
 def test_a_blank_name_is_refused(name):
     with pytest.raises(RegistryError, match=f"blank {name}"):
         replace(version(1), **{name: " "})
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason", "said"),
+    [
+        ("ana", " ", "needs a written reason"),
+        ("", "why", "needs the name of whoever takes it"),
+        ("ana", "bad \udcff", "The reason is not UTF-8"),
+        ("an\udcff", "why", "The actor is not UTF-8"),
+    ],
+)
+def test_a_decision_that_cannot_be_recorded_is_refused(actor, reason, said):
+    with pytest.raises(TransitionError, match=said):
+        check_decision(actor, reason)
 
 
 def test_a_registration_checks_its_week():
