@@ -103,7 +103,8 @@ def _pending(
         check_model(registry, model, settings)
     if model is not None and version is not None:
         return [registry.get(model, version)]
-    return registry.versions(model, Status.PENDING)
+    # A shadow's good versions stay pending: nobody can approve them.
+    return [found for found in registry.versions(model, Status.PENDING) if found.stage != "shadow"]
 
 
 def _decide_by_flags(

@@ -55,6 +55,13 @@ def test_what_waits_is_listed_with_its_reasons_and_how_to_decide(run):
     assert "bag version" not in run("review", "mailer").stdout
 
 
+def test_a_shadow_waits_for_nobody(home, run):
+    register(home, "2025-01-13", "approve", model="mailer_text", package_type="mailer", stage="shadow")
+    assert ("mailer_text", 1, "PendingManualApproval") in statuses(home)
+    assert "mailer_text" not in run("review").stdout
+    assert "mailer_text version 1" in run("review", "mailer_text", "1", "--list").stdout
+
+
 def test_the_list_as_json_names_the_card(run):
     listed = json.loads(run("review", "--json").stdout)
     assert [(item["model"], item["version"], item["model_card"]) for item in listed] == [
