@@ -41,6 +41,9 @@ grant select on tables to role packaging_watcher;
 -- its tables first: any run of the job warehouse does.
 grant temp on database packaging to role packaging_deliverer;
 grant usage on schema "raw" to role packaging_deliverer;
+-- To find what it has already, a delivery makes a table in raw, reads it and drops it: UNLOAD reads it in a session of its
+-- own, where a temporary table is not seen. Who makes a table owns it, and may drop it; CREATE gives no right to others'.
+grant create on schema "raw" to role packaging_deliverer;
 grant select, insert on all tables in schema "raw" to role packaging_deliverer;
 alter default privileges for user "IAMR:packaging-ENVIRONMENT-run" in schema "raw"
 grant select, insert on tables to role packaging_deliverer;

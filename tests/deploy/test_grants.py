@@ -1,9 +1,15 @@
 """The grants in the warehouse: Redshift's grammar, and who gets what."""
 
+import datetime as dt
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from packaging_assets.ingestion.contract import table_contract
+from packaging_assets.ingestion.landing import fetch_known_rows
 
 GRANTS = Path(__file__).resolve().parents[2] / "deploy" / "redshift" / "grants.sql"
 
@@ -48,3 +54,41 @@ def test_the_platform_owns_its_schemas_and_nobody_is_a_superuser():
     assert owned == ['"raw"', "ml", "ops", "marts"]
     assert not [statement for statement in statements() if re.search("createuser|superuser|sys:|grant all", statement)]
     assert "revoke all on database packaging from public" in statements()
+
+
+class NotingWarehouse:
+    """Keeps the statements of loads, and has a row of everything."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def fetch(self, *_: Any) -> list[dict[str, Any]]:
+        return [{"is_there": 1}]
+
+    def load(self, _: Any, statements: Sequence[tuple[str, Any]]) -> None:
+        self.statements += [" ".join(statement.split()) for statement, _ in statements]
+
+    def unload(self, *_: Any, rows_per_file: int) -> None: ...
+
+
+def test_deliverers_may_make_tables_where_ingestion_makes_them_and_nowhere_else(tmp_path: Path):
+    warehouse: Any = NotingWarehouse()
+    contract = table_contract("package_tests", dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+
+    fetch_known_rows(warehouse, contract, tmp_path, "0123456789abcdef" * 4, tmp_path)
+
+    made = [re.match(r"create table (\S+?)\.(\S+)", statement) for statement in warehouse.statements]
+    schemas = {found[1] for found in made if found}
+    may_make = [re.fullmatch(r"grant create on schema (\S+) to role packaging_deliverer", it) for it in statements()]
+    assert schemas == {found[1] for found in may_make if found} == {'"raw"'}
+
+
+def test_every_table_that_ingestion_drops_it_has_made_itself(tmp_path: Path):
+    warehouse: Any = NotingWarehouse()
+    contract = table_contract("package_tests", dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+
+    fetch_known_rows(warehouse, contract, tmp_path, "0123456789abcdef" * 4, tmp_path)
+
+    made = {found[1] for it in warehouse.statements if (found := re.match(r"create table (\S+)", it))}
+    dropped = {found[1] for it in warehouse.statements if (found := re.match(r"drop table if exists (\S+)", it))}
+    assert dropped == made != set()
