@@ -89,6 +89,8 @@ def _versions(settings: Settings, names: Sequence[str]) -> list[ModelVersion]:
 
 @contextmanager
 def _folders(settings: Settings, versions: Sequence[ModelVersion]) -> Generator[list["ComparedVersion"]]:
+    import tempfile
+
     from packaging_assets.domain.model_comparison import ComparedVersion
     from packaging_assets.resources.environment import artifact_store_for
 
@@ -96,7 +98,8 @@ def _folders(settings: Settings, versions: Sequence[ModelVersion]) -> Generator[
     with ExitStack() as stack:
 
         def open_folder(uri: str) -> Path:
-            return store.local_path(store.get(uri), stack.enter_context(store.scratch()))
+            # A scratch folder of the store would be noted in its bucket, where reviewers may only read.
+            return store.local_path(store.get(uri), Path(stack.enter_context(tempfile.TemporaryDirectory())))
 
         yield [
             ComparedVersion(version, open_folder(version.artifact_uri), open_folder(version.metrics_uri))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from packaging_assets.cli.models_decisions import show_in_graph
 from packaging_assets.cli.models_options import actor_option, decider, example, find_version, reason_option
 from packaging_assets.cli.models_output import print_json, version_json
 from packaging_assets.cli.options import json_option
@@ -59,7 +60,7 @@ def promote(
     except (ArtifactError, PromotionError, RegistryError, SettingsError, SignatureError) as error:
         raise click.ClickException(str(error)) from None
     if done.version.status is Status.APPROVED:
-        _show_in_graph(theirs, model)
+        show_promoted(theirs, model)
     if as_json:
         print_json({**version_json(done.version), "artifacts": done.artifacts, "signature": done.signature})
         return
@@ -79,10 +80,14 @@ def _settings(home: Path) -> Settings:
     return load_settings(home)
 
 
-def _show_in_graph(settings: Settings, model: str) -> None:
-    from packaging_assets.champion_events import announce_decision
+def show_promoted(settings: Settings, model: str) -> None:
+    """Show in the target's graph which version serves now, if its Dagster storage is in its home.
+
+    Only a home on this machine is prepared: on AWS a sensor shows the version, and who promotes has no warehouse.
+    """
     from packaging_assets.home import prepare_home
     from packaging_assets.resources.environment import model_registry_for
 
-    prepare_home(settings)  # the first version may arrive before anything else is there
-    announce_decision(settings, model_registry_for(settings), model)
+    if settings.env == "local":
+        prepare_home(settings)  # the first version may arrive before anything else is there
+    show_in_graph(settings, model_registry_for(settings), model)

@@ -7,6 +7,7 @@ it stopped.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from packaging_assets.artifacts.store import Artifact, ArtifactStore
@@ -116,10 +117,12 @@ def _artifacts_of(source: Environment, version: ModelVersion) -> dict[str, Artif
 def _copy(artifact: Artifact, source: Environment, target: Environment, version: ModelVersion) -> Artifact:
     """The artifact in the target's store, byte for byte; read whole and verified on the way."""
     import shutil
+    import tempfile
 
     source.store.verify(artifact)
-    with source.store.scratch() as fetched, target.store.scratch() as scratch:
-        original, folder = source.store.local_path(artifact, fetched), scratch / "copy"
+    # A scratch folder of the source would be noted in its bucket, where who promotes may only read.
+    with tempfile.TemporaryDirectory() as fetched, target.store.scratch() as scratch:
+        original, folder = source.store.local_path(artifact, Path(fetched)), scratch / "copy"
         for name in artifact.files:  # and not what the store keeps beside them
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original / name, folder / name)

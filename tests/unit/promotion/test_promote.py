@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from packaging_assets import home
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.prune import PrunePolicy, prune
 from packaging_assets.artifacts.store import Artifact, ArtifactError
+from packaging_assets.cli.models_promote import show_promoted
 from packaging_assets.domain.registry import ModelVersion, Registration, Status, TransitionError
 from packaging_assets.domain.signatures import SignatureError, sign
 from packaging_assets.promotion import Environment, PromotionError, promote
+from packaging_assets.resources import environment as environments
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
+from packaging_assets.settings import Settings
 
 WEEK = "2025-01-06"
 NOW = dt.datetime(2025, 2, 3, tzinfo=dt.UTC)
@@ -205,3 +209,38 @@ def test_a_model_that_was_computed_again_without_the_cache_is_promoted_as_it_was
     done = promote(test_home, live_home, version, actor="ana", reason="good")
 
     assert live_home.store.get(done.artifacts["model"]).files == model.files
+
+
+def test_who_promotes_need_not_write_where_the_version_comes_from(
+    test_home: Environment, live_home: Environment, monkeypatch: pytest.MonkeyPatch
+):
+    version = train(test_home)
+    monkeypatch.setattr(test_home.store, "scratch", refuse)
+
+    done = promote(test_home, live_home, version, actor="ana", reason="good")
+
+    assert sorted(done.artifacts) == ["metrics", "model", "model_card"]
+
+
+def refuse(*_: Any) -> Any:
+    raise PermissionError("AccessDenied")
+
+
+def test_a_promotion_on_aws_asks_no_warehouse_and_the_version_is_shown_by_a_sensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = Settings.model_construct(**{**Settings(home=tmp_path).model_dump(), "env": "aws"})
+    monkeypatch.setattr(home, "warehouse_for", refuse)
+    monkeypatch.setattr(environments, "model_registry_for", lambda _: None)
+
+    show_promoted(settings, "mailer")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_on_this_machine_is_prepared_for_the_first_version_that_arrives(tmp_path: Path):
+    settings = Settings(home=tmp_path)
+
+    show_promoted(settings, "mailer")
+
+    assert (settings.dagster_home / "dagster.yaml").is_file()

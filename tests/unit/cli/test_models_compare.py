@@ -1,0 +1,37 @@
+"""`packaging models compare` only reads: who reviews may write nothing into the store."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from packaging_assets.artifacts.fingerprint import FingerprintParts
+from packaging_assets.artifacts.local_store import LocalArtifactStore
+from packaging_assets.artifacts.store import Artifact
+from packaging_assets.cli import models_compare
+from packaging_assets.resources import environment
+from packaging_assets.settings import Settings
+
+
+def committed(store: LocalArtifactStore, asset: str) -> Artifact:
+    parts = FingerprintParts(step=asset, modules={}, libraries={}, params={}, inputs={})
+    with store.scratch() as scratch:
+        (scratch / "a.txt").write_text(asset)
+        return store.commit(f"mailer/{asset}", "2025-01-06", scratch, parts=parts, provenance={})
+
+
+def test_versions_are_read_without_a_scratch_folder_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = LocalArtifactStore(tmp_path / "artifacts")
+    model, metrics = committed(store, "model"), committed(store, "metrics")
+    version: Any = SimpleNamespace(artifact_uri=model.uri, metrics_uri=metrics.uri)
+
+    def refuse() -> Any:
+        raise PermissionError("AccessDenied")
+
+    monkeypatch.setattr(store, "scratch", refuse)
+    monkeypatch.setattr(environment, "artifact_store_for", lambda _: store)
+    with models_compare._folders(Settings(home=tmp_path), [version]) as [compared]:
+        found = [(folder / "a.txt").read_text() for folder in (compared.model, compared.metrics)]
+
+    assert found == ["model", "metrics"]
