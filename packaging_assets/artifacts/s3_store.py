@@ -11,6 +11,7 @@ one of several succeed. Pointers are put on condition that they are what was rea
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import json
@@ -118,7 +119,7 @@ class S3ArtifactStore:
         self._objects.upload_folder(folder, f"{uri}/{name}")
         committed = self._put_manifest(uri, manifest)
         if folder_of(committed) != name:
-            self._objects.delete([entry.key for entry in self._objects.entries(f"{uri}/{name}/")])
+            self._remove_unused(f"{uri}/{name}/")
         shutil.rmtree(folder)
         return self._load(uri, committed)
 
@@ -294,6 +295,11 @@ class S3ArtifactStore:
             f"{self._objects.uri(uri)}/{MANIFEST} was neither there nor could it be written, {ATTEMPTS} times: run "
             "this again."
         )
+
+    def _remove_unused(self, place: str) -> None:
+        """Delete the files of a commit that came second; who may not delete leaves them, and a prune finds them."""
+        with contextlib.suppress(PermissionError):
+            self._objects.delete([entry.key for entry in self._objects.entries(place)])
 
     def _put_pointer(self, key: str, body: bytes, before: StoredObject | None) -> bool:
         if before is None:

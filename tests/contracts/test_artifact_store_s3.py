@@ -191,6 +191,38 @@ def test_a_manifest_that_s3_would_not_write_for_others_sake_is_written_next_time
     assert commit({"a.txt": "1"}).total_bytes == 1
 
 
+class MayDeleteItsWorkOnly:
+    """A client that may delete below `.work/` and nothing else, as with the roles of runs and promoters."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def delete_objects(self, *, Bucket, Delete):
+        refused = [item["Key"] for item in Delete["Objects"] if "/.work/" not in item["Key"]]
+        if refused:
+            return {"Errors": [{"Key": key, "Code": "AccessDenied", "Message": "Access Denied"} for key in refused]}
+        return self._client.delete_objects(Bucket=Bucket, Delete=Delete)
+
+
+def test_who_may_not_delete_gets_the_artifact_that_was_first_and_a_prune_removes_the_other_files(
+    bucket, s3, store, commit, artifact_clock, tmp_path
+):
+    first = commit({"a.txt": "1"})
+    of_a_run = S3ArtifactStore(bucket, PREFIX, client=MayDeleteItsWorkOnly(s3), clock=artifact_clock)
+    with of_a_run.scratch() as scratch:
+        (scratch / "a.txt").write_text("1")
+        second = of_a_run.commit(KEY, WEEK, scratch, parts=PARTS, provenance={})
+    assert (second, second.provenance) == (first, first.provenance)
+    artifact_clock.now = dt.datetime.now(dt.UTC) + 2 * DAY
+    [(name, size)] = store.leftovers(untouched_for=DAY).items()
+    assert size == 1
+    store.discard_leftover(name)
+    assert (store.local_path(first, tmp_path) / "a.txt").read_text() == "1"
+
+
 def test_a_manifest_that_s3_never_writes_is_an_error(store, commit, objects):
     object.__setattr__(store._objects, "put_new", lambda *_: False)
     with pytest.raises(ArtifactError, match="neither there nor could it be written, 20 times"):
