@@ -170,9 +170,10 @@ class SageMakerCompute:
                 continue
             is_of_earlier = state is not None and state.is_over
             state = self._see_through(jobs, name, work, state)
+            _forget(jobs, name)
             problem = self._take(jobs, state, work, output)
             if problem is None:
-                self._clean(jobs, name)
+                self._clean(name)
                 return self._facts(state, work)
             if is_of_earlier:
                 continue  # its result was fetched long ago
@@ -237,6 +238,7 @@ class SageMakerCompute:
                 return state
             if self._clock() > deadline:
                 jobs.stop(name)
+                _forget(jobs, name)
                 raise JobStoppedError(
                     f"{work.kind.capitalize()} job {name} did not end in time, and was stopped.", job=name
                 )
@@ -276,13 +278,10 @@ class SageMakerCompute:
             tail = JobLog(logs, jobs.log_group, state.name).tail()
         return f"{work.kind.capitalize()} job {state.name} {what}\nThe end of its log:\n{tail}"
 
-    def _clean(self, jobs: Jobs, name: str) -> None:
+    def _clean(self, name: str) -> None:
         """Delete the job's data; if that fails the result is good all the same, and the lifecycle rule sees to it."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        with contextlib.suppress(BotoCoreError, ClientError, PermissionError):
+        with _excused():
             self._data.clean(name)
-            jobs.forget(name)
 
     @contextmanager
     def _stopped_if_cancelled(self, jobs: Jobs, name: str) -> Generator[None]:
@@ -299,11 +298,28 @@ class SageMakerCompute:
         try:
             state = self._calls(functools.partial(jobs.describe, name), name)
             if state is None or state.is_over:
+                _forget(jobs, name)
                 return f"There is no running job {name} to stop."
             self._calls(functools.partial(jobs.stop, name), name)
+            _forget(jobs, name)
         except Exception as error:  # noqa: BLE001 - the cancellation itself must not be lost
             return f"Job {name} could not be stopped, and may be running still: {error}"
         return f"Job {name} was stopped."
+
+
+@contextmanager
+def _excused() -> Generator[None]:
+    """What AWS refuses does no harm to the result."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    with contextlib.suppress(BotoCoreError, ClientError, PermissionError):
+        yield
+
+
+def _forget(jobs: Jobs, name: str) -> None:
+    """Delete what a job that is over, or was told to stop, leaves in SageMaker, unless another run has done so."""
+    with _excused():
+        jobs.forget(name)
 
 
 def _create(jobs: Jobs, order: Any) -> None:

@@ -41,6 +41,7 @@ from packaging_assets.domain.predictions import PredictModel, PredictParams, pre
 from packaging_assets.resources.instance_prices import InstancePrices
 from packaging_assets.resources.pipes_sagemaker.job_log import JobLog
 from packaging_assets.resources.sagemaker_compute import SageMakerCompute
+from packaging_assets.resources.sagemaker_data import JobData
 from packaging_assets.resources.sagemaker_errors import (
     Backoff,
     JobCapacityError,
@@ -437,6 +438,52 @@ def test_a_run_that_is_cancelled_stops_its_job(compute, folders, sagemaker_stand
     described = getattr(clients.sagemaker, f"describe_{kind}_job")(**{f"{kind.capitalize()}JobName": name})
     assert described[f"{kind.capitalize()}JobStatus"] == "Stopped"
     assert raised.value.__notes__ == [f"Job {name} was stopped."]
+
+
+def models_left(clients, bucket):
+    names = [model["ModelName"] for model in clients.sagemaker.list_models()["Models"]]
+    return [name for name in names if name.startswith(f"packaging-{bucket[-6:]}-")]
+
+
+PARTED = {
+    f"example_steps:{step}": PartedStep("text", "test_compute_sagemaker:merge_counts") for step in ("wait", "refuse")
+}
+PARTED[COUNT] = PartedStep("text", "test_compute_sagemaker:merge_counts")
+
+
+def test_a_transform_job_that_fails_leaves_no_model(compute, folders, sagemaker_stand_in, clients, bucket):
+    inputs, output = folders
+    with pytest.raises(JobFailedError):
+        compute(kind="transform", parted_steps=PARTED).run(refuse, inputs, CountParams(), output, fingerprint=PRINT)
+    assert "CreateTransformJob" in sagemaker_stand_in.calls
+    assert models_left(clients, bucket) == []
+
+
+def test_a_transform_job_that_is_cancelled_leaves_no_model(compute, folders, clients, bucket):
+    inputs, output = folders
+    standing = []
+
+    def cancel(_):
+        standing.extend(models_left(clients, bucket))
+        raise KeyboardInterrupt
+
+    made = compute(kind="transform", parted_steps=PARTED, sleep=cancel)
+    with pytest.raises(KeyboardInterrupt):
+        made.run(wait, inputs, WaitParams(seconds=60), output, fingerprint=PRINT)
+    assert (len(standing), models_left(clients, bucket)) == (1, [])
+
+
+def test_a_transform_job_whose_data_cannot_be_deleted_leaves_no_model(compute, folders, clients, bucket, monkeypatch):
+    inputs, output = folders
+
+    def refuse_to_delete(*_):
+        raise PermissionError("AccessDenied")
+
+    monkeypatch.setattr(JobData, "clean", refuse_to_delete)
+    made = compute(kind="transform", parted_steps=PARTED)
+    made.run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    assert files_of(output) == {"counts.txt": b"3"}
+    assert models_left(clients, bucket) == []
 
 
 def test_a_cancelled_run_whose_job_cannot_be_stopped_says_so_and_is_cancelled(compute, folders, sagemaker_stand_in):
