@@ -11,6 +11,9 @@ from packaging_assets.artifacts.job import JobResources, RunAs
 
 SECONDS_PER_MINUTE = 60
 
+MAX_RUNTIME_MINUTES = 1200
+"""20 hours: the deployed Dagster ends a run after 24, and starting machines and moving data take their part of it."""
+
 
 class InstanceSpec(BaseModel):
     """The machine of one kind of step."""
@@ -35,7 +38,13 @@ class InstanceSpec(BaseModel):
         "architecture, and other steps run on one.",
     )
     volume_gb: int = Field(default=30, ge=1, le=16384, description="Size of the disk.")
-    max_runtime_minutes: int = Field(default=120, ge=1, le=40320, description="From when on the job is stopped.")
+    max_runtime_minutes: int = Field(
+        default=120,
+        ge=1,
+        le=MAX_RUNTIME_MINUTES,
+        description="From when on the job is stopped; at most 20 hours, since the run that waits for it is ended after "
+        "a day.",
+    )
     use_spot: bool = Field(
         default=False,
         description="Whether a training job takes spare capacity: cheaper, and it may be interrupted; an architecture "

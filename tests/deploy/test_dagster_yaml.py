@@ -29,10 +29,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins" / "redsh
 
 from redshift_standin.postgres_server import PostgresServer
 
+from packaging_assets.components.instance_spec import MAX_RUNTIME_MINUTES, InstanceSpec
+
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 WRITTEN = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
 ECS_TAKES = 8192
 """Characters of a task's overrides, of which the run's command is one."""
+
+MAX_PROCESSING_SECONDS = 777_600
+"""Of CreateProcessingJob; training and transform jobs may take longer."""
 
 
 @pytest.fixture
@@ -81,6 +86,16 @@ def test_the_queue_is_the_configured_one(home: Path):
     assert isinstance(coordinator, QueuedRunCoordinator)
     assert ref.settings["concurrency"]["runs"]["max_concurrent_runs"] == 10
     assert {"key": "dagster/backfill", "limit": 1} in ref.settings["concurrency"]["runs"]["tag_concurrency_limits"]
+
+
+def test_the_longest_job_fits_in_a_run_and_is_one_that_sagemaker_takes():
+    longest = InstanceSpec(max_runtime_minutes=MAX_RUNTIME_MINUTES).resources.max_runtime_seconds
+    hours_for_machines_and_data = 4
+
+    assert longest + hours_for_machines_and_data * 3600 == WRITTEN["run_monitoring"]["max_runtime_seconds"]
+    assert longest <= MAX_PROCESSING_SECONDS
+    with pytest.raises(ValueError, match="less than or equal to 1200"):
+        InstanceSpec(max_runtime_minutes=MAX_RUNTIME_MINUTES + 1)
 
 
 @pytest.mark.parametrize("part", ["run_launcher", "compute_logs"])
