@@ -1,7 +1,7 @@
 """What a job reads and leaves in S3: below `<prefix>/<job name>/`, inputs in `input/` and results in `output/`.
 
 An input that is in S3 already, as artifacts are there, is read where it is. Everything here can be deleted once its job
-is over; a lifecycle rule of a few days on the prefix takes what killed runs leave.
+is over; a lifecycle rule on the prefix takes what killed runs leave.
 """
 
 from __future__ import annotations

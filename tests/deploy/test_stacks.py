@@ -101,9 +101,23 @@ def test_the_bucket_forgets_what_has_been_used():
         "former-versions": None,
         "exchange": "exchange/",
         "jobs": "jobs/",
+        "work": "artifacts/.work/",
         "compute-logs": "compute-logs/",
     }
     assert "ExpirationInDays" not in rules["former-versions"], "what is current in the bucket stays"
+    assert "ExpirationInDays" not in rules["work"], "a long run is at work still"
+
+
+def test_what_has_been_used_up_and_deleted_is_not_kept_as_a_former_version():
+    (bucket,) = [given for _, _, given in of_type("AWS::S3::Bucket")]
+    kept = {
+        rule["Id"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        if "NoncurrentVersionExpiration" in rule
+    }
+
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert kept == {"former-versions": {"Ref": "ArtifactRetentionDays"}, "exchange": 1, "jobs": 1, "work": 1}
 
 
 @pytest.mark.parametrize(
