@@ -53,7 +53,7 @@ def compare(settings: Settings, first: str, second: str, html: Path | None, as_j
     one, other = _versions(settings, (first, second))
     try:
         check_comparable(one, other)
-        with _folders(settings, (one, other)) as (left, right):
+        with fetched_versions(settings, (one, other)) as (left, right):
             shared = shared_scores(left, right)
             found = [] if shared is None else differences(shared)
             making = differences_in_making(left.model, right.model)
@@ -88,7 +88,8 @@ def _versions(settings: Settings, names: Sequence[str]) -> list[ModelVersion]:
 
 
 @contextmanager
-def _folders(settings: Settings, versions: Sequence[ModelVersion]) -> Generator[list["ComparedVersion"]]:
+def fetched_versions(settings: Settings, versions: Sequence[ModelVersion]) -> Generator[list["ComparedVersion"]]:
+    """The versions with their files on this machine; nothing is written into the store."""
     import tempfile
 
     from packaging_assets.domain.model_comparison import ComparedVersion

@@ -2,8 +2,8 @@
 
 A job is called after the step's fingerprint, so a run that was killed finds its job again, running or completed, and
 pays for it once, unless it was killed between fetching the result and committing it. SageMaker keeps names for ever; a
-job that failed is followed by one of the next number. A result is deleted from S3 when it has been fetched: the artifact
-store is about to have it then, and who asks for the step again wants it run.
+job that failed is followed by one of the next number. A result is deleted from S3 when it has been fetched: the
+artifact store is about to have it then, and who asks for the step again wants it run.
 """
 
 from __future__ import annotations

@@ -30,8 +30,12 @@ def test_versions_are_read_without_a_scratch_folder_of_the_store(tmp_path: Path,
         raise PermissionError("AccessDenied")
 
     monkeypatch.setattr(store, "scratch", refuse)
-    monkeypatch.setattr(environment, "artifact_store_for", lambda _: store)
-    with models_compare._folders(Settings(home=tmp_path), [version]) as [compared]:
+
+    def given_store(_: Settings) -> LocalArtifactStore:
+        return store
+
+    monkeypatch.setattr(environment, "artifact_store_for", given_store)
+    with models_compare.fetched_versions(Settings(home=tmp_path), [version]) as [compared]:
         found = [(folder / "a.txt").read_text() for folder in (compared.model, compared.metrics)]
 
     assert found == ["model", "metrics"]

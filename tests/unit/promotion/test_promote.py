@@ -222,6 +222,9 @@ def test_who_promotes_need_not_write_where_the_version_comes_from(
     assert sorted(done.artifacts) == ["metrics", "model", "model_card"]
 
 
+def no_registry(_: Settings) -> None: ...
+
+
 def refuse(*_: Any) -> Any:
     raise PermissionError("AccessDenied")
 
@@ -229,9 +232,9 @@ def refuse(*_: Any) -> Any:
 def test_a_promotion_on_aws_asks_no_warehouse_and_the_version_is_shown_by_a_sensor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    settings = Settings.model_construct(**{**Settings(home=tmp_path).model_dump(), "env": "aws"})
+    settings = Settings(home=tmp_path).model_copy(update={"env": "aws"})
     monkeypatch.setattr(home, "warehouse_for", refuse)
-    monkeypatch.setattr(environments, "model_registry_for", lambda _: None)
+    monkeypatch.setattr(environments, "model_registry_for", no_registry)
 
     show_promoted(settings, "mailer")
 
