@@ -58,6 +58,8 @@ class Figures:
     largest_training_set: float = 5_000_000
     training_core_seconds_per_million: float = 370  # measured: 18.4 s for 50,000 rows, taken as linear
     jobs_per_training: int = 3  # a week and model: split, train, evaluate
+    jobs_before_training: int = 2  # a week, for all models: labels, features
+    jobs_per_scoring: int = 2  # inventory and predictions; assumed: the former takes as long as the latter
     chunk_rows: int = 200_000  # as the setting rows_per_chunk
 
     rpus: int = 8
@@ -138,19 +140,20 @@ def job_hours(core_seconds: float, figures: Figures) -> tuple[float, float]:
 
 
 def scoring(products: float, figures: Figures) -> float:
-    """US dollars a month: a daily job, and a monthly one over everything."""
+    """US dollars a month: the jobs of each day, and those of a month over everything."""
     daily, _ = job_hours(_core_seconds(products * figures.changed_share, figures), figures)
     whole, _ = job_hours(_core_seconds(products, figures), figures)
-    return (DAYS * daily + whole) * figures.job_hour
+    return figures.jobs_per_scoring * (DAYS * daily + whole) * figures.job_hour
 
 
 def training(products: float, figures: Figures) -> float:
-    """US dollars a month: each week and model, the core seconds of one training spread over its jobs."""
+    """US dollars a month: weekly the jobs before, and each model's core seconds of a training spread over its jobs."""
     rows = min(products * figures.training_share, figures.largest_training_set)
     core_seconds = rows / MILLION * figures.training_core_seconds_per_million
     hours, _ = job_hours(core_seconds, figures)
     hours += (figures.jobs_per_training - 1) * figures.start_seconds / 3600
-    return WEEKS * figures.models * hours * figures.job_hour
+    before = figures.jobs_before_training * figures.start_seconds / 3600
+    return WEEKS * (figures.models * hours + before) * figures.job_hour
 
 
 def storage(products: float, figures: Figures) -> float:
@@ -171,8 +174,8 @@ def run_hours(products: float, figures: Figures) -> float:
     """Hours a month for which a run's task waits for its jobs."""
     _, daily = job_hours(_core_seconds(products * figures.changed_share, figures), figures)
     _, whole = job_hours(_core_seconds(products, figures), figures)
-    weekly = figures.models * figures.jobs_per_training * figures.start_seconds / 3600
-    return 2 * (DAYS * daily + whole) + WEEKS * weekly
+    jobs = figures.models * figures.jobs_per_training + figures.jobs_before_training
+    return figures.jobs_per_scoring * (DAYS * daily + whole) + WEEKS * jobs * figures.start_seconds / 3600
 
 
 def table(figures: Figures) -> str:

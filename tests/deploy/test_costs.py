@@ -60,6 +60,16 @@ def test_warehouse_and_storage_grow_with_the_products_and_services_do_not(costs:
     assert large["services (Fargate)"] == small["services (Fargate)"]
 
 
+def test_every_job_of_a_month_is_billed_its_start_at_least(costs: ModuleType):
+    figures = dataclasses.replace(costs.Figures(), models=4, start_seconds=3600.0, job_hour=1.0)
+
+    inventories_and_predictions = 2 * (costs.DAYS + 1)
+    labels_and_features, split_train_evaluate = 2, 3
+    assert costs.scoring(0.0, figures) == pytest.approx(inventories_and_predictions)
+    assert costs.training(0.0, figures) == pytest.approx(costs.WEEKS * (labels_and_features + 4 * split_train_evaluate))
+    assert costs.run_hours(0.0, figures) == pytest.approx(costs.scoring(0.0, figures) + costs.training(0.0, figures))
+
+
 def test_prices_can_be_replaced_and_unknown_ones_are_refused(costs: ModuleType, tmp_path: Path):
     given = tmp_path / "figures.json"
     given.write_text('{"rpu_hour": 0.5}')
