@@ -13,11 +13,17 @@ ROW = re.compile(r"^\| `(?P<check>\w+)` \| (?P<severity>WARN|ERROR) \| (?P<asks>
 
 
 def limits_read(name: str) -> set[str]:
-    """Fields of the policy that a criterion reads, itself or through the functions of its module that it calls."""
+    """Fields of the policy that a criterion reads, itself or through functions of its module."""
     module = drift_criteria if hasattr(drift_criteria, name) else gate_criteria
-    called = re.findall(r"\b(_\w+)\(", inspect.getsource(getattr(module, name)))
-    sources = [inspect.getsource(getattr(module, each)) for each in (name, *called)]
-    return {limit for source in sources for limit in re.findall(r"\bpolicy\.(\w+)", source)}
+    own = {each for each, value in vars(module).items() if inspect.getmodule(value) is module and callable(value)}
+    sources: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        sources[each] = inspect.getsource(getattr(module, each))
+        called = set(re.findall(r"\b(\w+)\(", sources[each]))
+        waiting += sorted((called & own) - sources.keys())
+    return {limit for source in sources.values() for limit in re.findall(r"\bpolicy\.(\w+)", source)}
 
 
 def test_the_page_has_every_check_with_its_severity_and_what_it_asks():
