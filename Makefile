@@ -74,4 +74,4 @@ format: install-dev  ## format the code
 	$(BIN)/ruff check --fix .
 
 clean:           ## remove the homes of demos and benchmarks, and all caches
-	rm -rf .packaging .packaging-* .bench .peers .pytest_cache .ruff_cache dbt_project/target
+	rm -rf .packaging .packaging-aws .packaging-small .packaging-tutorial* .bench .peers .pytest_cache .ruff_cache dbt_project/target
