@@ -68,18 +68,10 @@ def run_lock(folder: Path, run_id: str) -> Generator[None]:
 def settle_abandoned_runs(instance: dg.DagsterInstance, folder: Path) -> list[str]:
     """Report the runs of this machine that held a lock and whose process is gone as failed, and return their ids."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags=LOCKED_TAG))
-    ours = [run for run in runs if _holds_lock(run) and not _is_elsewhere(run)]
-    abandoned = [run.run_id for run in ours if not _is_locked(folder / run.run_id)]
-    return [run_id for run_id in abandoned if _settle_unless_ended(instance, run_id, folder)]
-
-
-def _settle_unless_ended(instance: dg.DagsterInstance, run_id: str, folder: Path) -> bool:
-    """A run that has come to its end since it was asked for lets go of its lock, too, and is not abandoned."""
-    run = instance.get_run_by_id(run_id)
-    if run is None or run.is_finished:
-        return False
-    settle(instance, run, folder)
-    return True
+    abandoned = [run for run in runs if _holds_lock(run) and standing_of(instance, run, folder) == Standing.GONE]
+    for run in abandoned:
+        settle(instance, run, folder)
+    return [run.run_id for run in abandoned]
 
 
 def settle(instance: dg.DagsterInstance, run: dg.DagsterRun, folder: Path) -> None:
