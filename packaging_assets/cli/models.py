@@ -13,7 +13,6 @@ from packaging_assets.cli.models_options import (
     find_version,
     how_to_train,
     place_of,
-    told_in_one_sentence,
 )
 from packaging_assets.cli.models_output import (
     SHORT_STATUSES,
@@ -88,16 +87,15 @@ def list_versions(
 
     Below the table is the first reason of each version that is not approved.
     """
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        if model is not None:
-            check_model(registry, model, settings)
-        found = [
-            version
-            for version in registry.versions(model, None if status is None else STATUSES[status])
-            if package_type in (None, version.package_type) and stage in (None, version.stage)
-        ]
-        is_empty = not registry.models()
+    registry = models_options.open_registry(settings)
+    if model is not None:
+        check_model(registry, model, settings)
+    found = [
+        version
+        for version in registry.versions(model, None if status is None else STATUSES[status])
+        if package_type in (None, version.package_type) and stage in (None, version.stage)
+    ]
+    is_empty = not registry.models()
     if as_json:
         print_json([version_json(version) for version in found])
     elif found:
@@ -115,10 +113,9 @@ def list_versions(
 @home_option
 def show(settings: Settings, model: str, version: str, as_json: bool) -> None:
     """Show one version, or the champion: where it comes from, why it has its status, and what was done to it."""
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        found = find_version(registry, model, version, settings)
-        everything = registry.history(model)
+    registry = models_options.open_registry(settings)
+    found = find_version(registry, model, version, settings)
+    everything = registry.history(model)
     card = card_of(settings, found)
     history = [line for line in everything if line.version == found.version]
     decisions = len(decisions_of(everything))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from packaging_assets.cli import models_options
-from packaging_assets.cli.models_options import example, find_version, told_in_one_sentence
+from packaging_assets.cli.models_options import example, find_version
 from packaging_assets.cli.models_output import console, print_json
 from packaging_assets.cli.options import home_option, json_option
 from packaging_assets.domain.registry import ModelVersion
@@ -73,17 +73,16 @@ def compare(settings: Settings, first: str, second: str, html: Path | None, as_j
 
 
 def _versions(settings: Settings, names: Sequence[str]) -> list[ModelVersion]:
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        found: list[ModelVersion] = []
-        for name in names:
-            model, colon, version = name.partition(":")
-            if not colon or not version:
-                raise click.BadParameter(
-                    f"{name!r} does not name a version: write model and version like mailer:6 or mailer:champion.",
-                    param_hint="MODEL:VERSION",
-                )
-            found.append(find_version(registry, model, version, settings))
+    registry = models_options.open_registry(settings)
+    found: list[ModelVersion] = []
+    for name in names:
+        model, colon, version = name.partition(":")
+        if not colon or not version:
+            raise click.BadParameter(
+                f"{name!r} does not name a version: write model and version like mailer:6 or mailer:champion.",
+                param_hint="MODEL:VERSION",
+            )
+        found.append(find_version(registry, model, version, settings))
     return found
 
 

@@ -14,7 +14,6 @@ from packaging_assets.cli.models_options import (
     decider,
     example,
     reason_option,
-    told_in_one_sentence,
     version_argument,
 )
 from packaging_assets.cli.models_output import print_decision, print_json, version_json
@@ -37,10 +36,9 @@ if TYPE_CHECKING:
 @home_option
 def approve(settings: Settings, model: str, version: int, reason: str, actor: str | None, as_json: bool) -> None:
     """Approve a version that is pending or was rejected; it serves at once if its week is the latest."""
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        before = registry.get(model, version)
-        after = registry.approve(model, version, actor=decider(actor), reason=reason, expected_status=before.status)
+    registry = models_options.open_registry(settings)
+    before = registry.get(model, version)
+    after = registry.approve(model, version, actor=decider(actor), reason=reason, expected_status=before.status)
     show_in_graph(settings, registry, model)
     print_decision(before, after, as_json=as_json)
 
@@ -54,10 +52,9 @@ def approve(settings: Settings, model: str, version: int, reason: str, actor: st
 @home_option
 def reject(settings: Settings, model: str, version: int, reason: str, actor: str | None, as_json: bool) -> None:
     """Reject a version; if it was the champion, the latest approved version serves instead."""
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        before = registry.get(model, version)
-        after = registry.reject(model, version, actor=decider(actor), reason=reason, expected_status=before.status)
+    registry = models_options.open_registry(settings)
+    before = registry.get(model, version)
+    after = registry.reject(model, version, actor=decider(actor), reason=reason, expected_status=before.status)
     show_in_graph(settings, registry, model)
     print_decision(before, after, as_json=as_json)
 
@@ -71,11 +68,10 @@ def reject(settings: Settings, model: str, version: int, reason: str, actor: str
 @home_option
 def pin(settings: Settings, model: str, version: int, reason: str, actor: str | None, as_json: bool) -> None:
     """Make an approved version the champion, whatever newer ones there are, until it is unpinned."""
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        seen = len(decisions_of(registry.history(model)))
-        before = registry.get(model, version)
-        after = registry.pin(model, version, actor=decider(actor), reason=reason, expected_decisions=seen)
+    registry = models_options.open_registry(settings)
+    seen = len(decisions_of(registry.history(model)))
+    before = registry.get(model, version)
+    after = registry.pin(model, version, actor=decider(actor), reason=reason, expected_decisions=seen)
     show_in_graph(settings, registry, model)
     print_decision(before, after, as_json=as_json)
 
@@ -88,11 +84,10 @@ def pin(settings: Settings, model: str, version: int, reason: str, actor: str | 
 @home_option
 def unpin(settings: Settings, model: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Let the approved version of the latest week be the champion again."""
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        check_model(registry, model, settings)
-        seen = len(decisions_of(registry.history(model)))
-        champion = registry.unpin(model, actor=decider(actor), reason=reason, expected_decisions=seen)
+    registry = models_options.open_registry(settings)
+    check_model(registry, model, settings)
+    seen = len(decisions_of(registry.history(model)))
+    champion = registry.unpin(model, actor=decider(actor), reason=reason, expected_decisions=seen)
     show_in_graph(settings, registry, model)
     _print_champion(model, champion, f"{model} is not pinned", as_json=as_json)
 
@@ -109,10 +104,9 @@ def roll_back(settings: Settings, model: str, version: int, reason: str, actor: 
 
     If VERSION does not serve (any more), nothing changes.
     """
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        before = registry.champion(model)
-        champion = registry.roll_back(model, version, actor=decider(actor), reason=reason)
+    registry = models_options.open_registry(settings)
+    before = registry.champion(model)
+    champion = registry.roll_back(model, version, actor=decider(actor), reason=reason)
     show_in_graph(settings, registry, model)
     is_done = before is not None and champion is not None and before.version != champion.version
     what = f"{model} is rolled back and pinned" if is_done else f"version {version} of {model} did not serve"
@@ -130,12 +124,11 @@ def undo(settings: Settings, model: str, reason: str, actor: str | None, as_json
 
     A decision is taken back once; a second undo changes nothing. Versions registered since then stay.
     """
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        check_model(registry, model, settings)
-        decisions = decisions_of(registry.history(model))
-        champion = registry.undo(model, actor=decider(actor), reason=reason, expected_decisions=len(decisions))
-        is_done = len(decisions_of(registry.history(model))) > len(decisions)
+    registry = models_options.open_registry(settings)
+    check_model(registry, model, settings)
+    decisions = decisions_of(registry.history(model))
+    champion = registry.undo(model, actor=decider(actor), reason=reason, expected_decisions=len(decisions))
+    is_done = len(decisions_of(registry.history(model))) > len(decisions)
     show_in_graph(settings, registry, model)
     last = decisions[-1] if decisions else None
     what = f"the {last.action} of version {last.version} is undone" if is_done and last else "there is nothing to undo"

@@ -1,13 +1,11 @@
 """What the commands of `packaging models` share: the registry, options, and how their errors reach the terminal."""
 
 import getpass
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.domain.registry import ModelVersion, RegistryError, UnknownVersionError
+from packaging_assets.domain.registry import ModelVersion, UnknownVersionError
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,15 +58,6 @@ def card_of(settings: Settings, version: ModelVersion) -> "CardPage | None":
         return fetch_model_card(artifact_store_for(settings), version, settings.home / CARDS)
     except ArtifactError:  # damaged, or a registry without its artifacts: whoever looks goes on without the card
         return None
-
-
-@contextmanager
-def told_in_one_sentence() -> Generator[None]:
-    """Turn what the registry refuses into a message on the terminal, with exit code 1."""
-    try:
-        yield
-    except RegistryError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def check_model(registry: "ModelRegistry", model: str, settings: Settings) -> None:

@@ -14,7 +14,6 @@ from packaging_assets.cli.models_options import (
     check_model,
     decider,
     example,
-    told_in_one_sentence,
 )
 from packaging_assets.cli.models_output import (
     card_json,
@@ -68,32 +67,28 @@ def review(
     --approve or --reject and a --reason. What somebody else has decided meanwhile is told and left alone. With MODEL
     VERSION it is that version, decided or not.
     """
-    with told_in_one_sentence():
-        registry = models_options.open_registry(settings)
-        pending = _pending(registry, model, version, settings)
-        if decision is not None:
-            _decide_by_flags(settings, registry, pending, (model, version), decision, reason, actor, as_json=as_json)
-            return
-        if as_json:
-            print_json([{**version_json(item), **card_json(card_of(settings, item))} for item in pending])
-            return
-        if not pending:
-            click.echo("Nothing waits for a person.")
-            click.echo(
-                f"To look at a version that was decided: packaging models review {model or 'MODEL'} VERSION --list"
-            )
-            return
-        asks = sys.stdin.isatty() if interactive is None else interactive
-        for item in pending:
-            _show(settings, item)
-            if asks:
-                _ask(settings, registry, item, reason, actor)
-        if not asks:
-            first = pending[0]
-            click.echo(
-                f'\nDecide: packaging models review {first.model} {first.version} --approve --reason "..."  '
-                "(or --reject)"
-            )
+    registry = models_options.open_registry(settings)
+    pending = _pending(registry, model, version, settings)
+    if decision is not None:
+        _decide_by_flags(settings, registry, pending, (model, version), decision, reason, actor, as_json=as_json)
+        return
+    if as_json:
+        print_json([{**version_json(item), **card_json(card_of(settings, item))} for item in pending])
+        return
+    if not pending:
+        click.echo("Nothing waits for a person.")
+        click.echo(f"To look at a version that was decided: packaging models review {model or 'MODEL'} VERSION --list")
+        return
+    asks = sys.stdin.isatty() if interactive is None else interactive
+    for item in pending:
+        _show(settings, item)
+        if asks:
+            _ask(settings, registry, item, reason, actor)
+    if not asks:
+        first = pending[0]
+        click.echo(
+            f'\nDecide: packaging models review {first.model} {first.version} --approve --reason "..."  (or --reject)'
+        )
 
 
 def _pending(
