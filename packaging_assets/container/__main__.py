@@ -10,14 +10,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from packaging_assets.container.ml_folders import MlFolders
+from packaging_assets.container.ml_folders import HOST_VARIABLE, PORT_VARIABLE, MlFolders
 from packaging_assets.container.run_request import run_request
 from packaging_assets.container.step_request import REQUEST_FILE, RequestError, StepRequest, step_packages
 from packaging_assets.container.termination import ended_by_sigterm
 from packaging_assets.domain.checkpoints import checkpoints_in
 
 FAILED, REFUSED = 1, 2
-PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 
 log = logging.getLogger("packaging_assets.container")
 
@@ -41,7 +40,7 @@ def serve(folders: MlFolders) -> None:
 
     request = StepRequest.from_file(folders.model / REQUEST_FILE)
     port = int(os.environ.get(PORT_VARIABLE, "8080"))
-    host = os.environ.get("PACKAGING_SERVE_HOST", "0.0.0.0")  # noqa: S104 - SageMaker asks from outside the container
+    host = os.environ.get(HOST_VARIABLE, "0.0.0.0")  # noqa: S104 - SageMaker asks from outside the container
     with make_server(request, folders.model, step_packages(), (host, port)) as server:
         log.info("Serving %s on port %d.", request.step, port)
         server.serve_forever()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import cast
 
 ROOT_VARIABLE = "PACKAGING_ML_ROOT"
+HOST_VARIABLE = "PACKAGING_SERVE_HOST"
+PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 ROOT = Path("/opt/ml")
 
 FAILURE_CHARACTERS = 1024

@@ -1,14 +1,60 @@
-"""Whether the settings that an environment needs are there."""
+"""Whether the settings that an environment needs are there, and those that are there are settings."""
 
+import difflib
+import os
+from collections.abc import Iterable
+
+from packaging_assets.container.ml_folders import HOST_VARIABLE, ROOT_VARIABLE
+from packaging_assets.container.step_request import STEP_PACKAGES_VARIABLE
 from packaging_assets.doctor.check import Check, ProblemError, variable
+from packaging_assets.resources.dbt_project import dbt_environment
 from packaging_assets.settings import SETTINGS_FILE, Settings
 
 ALWAYS = ("s3_bucket", "sagemaker_role_arn", "sagemaker_image", "redshift_host", "redshift_copy_role_arn")
+
+PREFIX = variable("")
+
+OF_CONTAINERS = frozenset({HOST_VARIABLE, ROOT_VARIABLE, STEP_PACKAGES_VARIABLE})
+"""Variables of the image's own, which are no settings."""
+
+
+def variable_checks(settings: Settings) -> list[Check]:
+    """Typing errors in the environment, which nothing else tells: a mistyped variable leaves the default in force."""
+    return [Check("environment", lambda: variables(settings, os.environ))]
 
 
 def checks(settings: Settings) -> list[Check]:
     """The settings of `aws`; those of `local` all have defaults."""
     return [Check("settings", lambda: _given(settings))]
+
+
+def variables(settings: Settings, environment: Iterable[str]) -> str:
+    """How many variables of an environment are settings.
+
+    Args:
+        settings: that are in force.
+        environment: the names of all its variables.
+
+    Raises:
+        ProblemError: there are some that begin like a setting's and are none; their values are not told.
+    """
+    known = {variable(name) for name in Settings.model_fields}
+    given = {name for name in environment if name.upper().startswith(PREFIX)}
+    # Who calls dbt by hand sets what its profiles read.
+    unknown = sorted(
+        name for name in given if name.upper() not in known | OF_CONTAINERS | dbt_environment(settings).keys()
+    )
+    if unknown:
+        raise ProblemError(
+            f"no such setting: {', '.join(unknown)}",
+            " ".join(f"{_correction(name)}." for name in unknown),
+        )
+    return f"{len(given)} variables {PREFIX}..., all known" if given else f"no variable {PREFIX}..."
+
+
+def _correction(name: str) -> str:
+    close = difflib.get_close_matches(name[len(PREFIX) :].lower(), Settings.model_fields, n=1)
+    return f"Set {variable(close[0])} instead of {name}" if close else f"Unset {name}"
 
 
 def missing_settings(settings: Settings) -> list[str]:

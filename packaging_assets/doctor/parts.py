@@ -24,7 +24,11 @@ def checks_for(
         clients: boto3's clients; by default `quick_clients`.
         now: tells this machine's time, aware.
     """
-    found = [*versions.checks(settings.env), *local_home.checks(settings)]
+    found = [
+        *versions.checks(settings.env),
+        *given_settings.variable_checks(settings),
+        *local_home.checks(settings),
+    ]
     if settings.env == "local":
         found += local_home.local_checks(settings, now=now)
     else:

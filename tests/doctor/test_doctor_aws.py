@@ -38,7 +38,7 @@ def test_a_complete_environment_is_found_in_order(cloud: Cloud, monkeypatch):
     }
     assert result.exit_code == 0
     assert list(checks) == [
-        *("versions", "home", "settings", "credentials", "clock", "bucket", "objects", "encryption key"),
+        *("versions", "environment", "home", "settings", "credentials", "clock", "bucket", "objects", "encryption key"),
         *("warehouse state", "warehouse", "warehouse privileges", "warehouse files", "dbt connection"),
         *("jobs", "job role", "job permissions", "image", "model registry"),
         *("error topic", "warning topic", "trigger queue", "figures"),

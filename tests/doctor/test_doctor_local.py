@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from packaging_assets.cli.main import main
-from packaging_assets.doctor import databases, local_home, versions
+from packaging_assets.doctor import databases, given_settings, local_home, versions
 from packaging_assets.doctor.check import ProblemError
 from packaging_assets.home import DAGSTER_YAML
 from packaging_assets.settings import Settings
@@ -46,8 +46,8 @@ def test_a_home_that_does_not_exist_yet_is_in_order_and_stays_so(tmp_path, witho
     assert [(check["part"], check["is_ok"]) for check in checks] == [
         (part, True)
         for part in (
-            *("versions", "home", "clock", "warehouse", "artifacts", "registry", "dbt project"),
-            *("Dagster storage", "alerts"),
+            *("versions", "environment", "home", "clock", "warehouse", "artifacts", "registry"),
+            *("dbt project", "Dagster storage", "alerts"),
         )
     ]
     assert not (tmp_path / "new").exists()
@@ -66,6 +66,21 @@ def test_settings_of_aws_are_shown_where_they_are_read_or_set(tmp_path, without_
     (tmp_path / "settings.toml").write_text('s3_prefix = "live"\n')
     assert "PACKAGING_S3_PREFIX" in doctor(tmp_path)
     assert "[[alert_routes]]" in doctor(tmp_path)
+
+
+def test_a_mistyped_variable_fails_and_the_setting_that_is_meant_is_named(tmp_path, without_dbt, monkeypatch):
+    monkeypatch.setenv("PACKAGING_FRIST_WEEK", "2025-01-13")
+    monkeypatch.setenv("PACKAGING_XYZ", "a secret")
+    text = doctor(tmp_path, code=1)
+    assert "FAIL environment: no such setting: PACKAGING_FRIST_WEEK, PACKAGING_XYZ\n" in text
+    assert "     -> Set PACKAGING_FIRST_WEEK instead of PACKAGING_FRIST_WEEK. Unset PACKAGING_XYZ.\n" in text
+    assert "a secret" not in text
+
+
+def test_variables_that_are_settings_in_any_case_or_of_dbt_and_containers_are_in_order():
+    names = ["PACKAGING_HOME", "packaging_env", "PACKAGING_WAREHOUSE_PATH", "PACKAGING_ML_ROOT", "PATH"]
+    assert given_settings.variables(Settings(), names) == "4 variables PACKAGING_..., all known"
+    assert given_settings.variables(Settings(), ["PATH"]) == "no variable PACKAGING_..."
 
 
 def test_versions_that_are_as_required():
