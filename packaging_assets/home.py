@@ -1,6 +1,8 @@
 """The home folder: what must be in it before anything runs."""
 
 import datetime as dt
+import os
+from pathlib import Path
 
 import tomlkit
 
@@ -36,7 +38,7 @@ def prepare_dagster_home(settings: Settings) -> None:
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     dagster_yaml = settings.dagster_home / "dagster.yaml"
     if not dagster_yaml.exists():
-        dagster_yaml.write_text(DAGSTER_YAML)
+        _write_whole(dagster_yaml, DAGSTER_YAML)
 
 
 def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: dt.date) -> None:
@@ -52,6 +54,11 @@ def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: 
     for name, day in wanted.items():
         document[name] = day
     settings.home.mkdir(parents=True, exist_ok=True)
-    staged = file.with_name(f"{SETTINGS_FILE}.new")
-    staged.write_text(tomlkit.dumps(document), encoding="utf-8")
+    _write_whole(file, tomlkit.dumps(document))
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Write aside and rename: whoever is killed leaves no file that is there and empty, which counts as written."""
+    staged = file.with_name(f"{file.name}.new-{os.getpid()}")
+    staged.write_text(text, encoding="utf-8")
     staged.replace(file)

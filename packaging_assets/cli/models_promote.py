@@ -85,9 +85,9 @@ def show_promoted(settings: Settings, model: str) -> None:
 
     Only a home on this machine is prepared: on AWS a sensor shows the version, and who promotes has no warehouse.
     """
-    from packaging_assets.home import prepare_home
+    from packaging_assets.home import prepare_dagster_home
     from packaging_assets.resources.environment import model_registry_for
 
     if settings.env == "local":
-        prepare_home(settings)  # the first version may arrive before anything else is there
+        prepare_dagster_home(settings)  # the first version may arrive before anything else is there
     show_in_graph(settings, model_registry_for(settings), model)

@@ -247,3 +247,4 @@ def test_a_home_on_this_machine_is_prepared_for_the_first_version_that_arrives(t
     show_promoted(settings, "mailer")
 
     assert (settings.dagster_home / "dagster.yaml").is_file()
+    assert not settings.warehouse_path.exists()  # a job that runs there may hold it
