@@ -5,6 +5,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
 export UV_COMPILE_BYTECODE := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
+# uv compiles what it installs; where Python keeps nothing compiled, as in many containers, each command would compile ours.
+COMPILE = @$(BIN)/python -m compileall -q packaging_assets
 
 .PHONY: help demo demo-aws test bench bench-peers bench-peers-install ui check format install install-dev clean
 help:            ## this list
@@ -19,10 +21,12 @@ help:            ## this list
 # --inexact keeps what another target installed: the development tools, uv itself.
 .venv/.installed: uv.lock pyproject.toml | .venv/bin/python $(filter .venv/bin/uv,$(UV))
 	$(UV) sync --locked --inexact --no-dev --quiet
+	$(COMPILE)
 	@touch $@
 
 .venv/.installed-dev: uv.lock pyproject.toml | .venv/bin/python $(filter .venv/bin/uv,$(UV))
 	$(UV) sync --locked --inexact --quiet
+	$(COMPILE)
 	@touch $@ .venv/.installed
 
 install: .venv/.installed           ## install the platform

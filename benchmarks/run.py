@@ -98,6 +98,8 @@ def main(
     failures: list[str] = []
     if not is_report:
         _warn_if_busy(console)
+        # By default Python keeps what it has compiled; told not to, each command that is measured would compile ours.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         run = take(measurements, repeats or (QUICK_REPEATS if quick else REPEATS), quick=quick, file=file, cache=cache)
         failures = run.failures
     figures = read_results(file)

@@ -6,6 +6,7 @@ Here belongs what one file cannot say by itself. What one model is belongs to `m
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
@@ -87,16 +88,17 @@ class ModelSet:
         """The shadow models by name."""
         return {name: spec for name, spec in self.specs.items() if spec.stage == "shadow"}
 
-    def feeding(self) -> set[str]:
+    @cached_property
+    def feeding(self) -> frozenset[str]:
         """Names of the models that others feed from."""
-        return {name for spec in self.specs.values() for name in spec.feeds_from}
+        return frozenset(name for spec in self.specs.values() for name in spec.feeds_from)
 
     def score_depth(self, name: str) -> int:
         """How many models feed from this one, one after another, and are fed from themselves; the longest such chain.
 
         So many folds besides a product's own are left out in out-of-fold scores (see `domain.out_of_fold`).
         """
-        fed = [spec.name for spec in self.specs.values() if name in spec.feeds_from and spec.name in self.feeding()]
+        fed = [spec.name for spec in self.specs.values() if name in spec.feeds_from and spec.name in self.feeding]
         return max((1 + self.score_depth(model) for model in fed), default=0)
 
     def architectures(self, spec: ModelSpec) -> tuple[str, ...]:
@@ -158,7 +160,7 @@ def _check_split(spec: ModelSpec, feeder: ModelSpec) -> None:
 
 def _check_folds(models: ModelSet) -> None:
     """In a chain the same folds are left out everywhere, and something must be left to train on."""
-    feeding = models.feeding()
+    feeding = models.feeding
     for name in feeding:
         folds, least = models.specs[name].score_folds, models.score_depth(name) + 2
         if folds < least:

@@ -43,7 +43,7 @@ class PackageModel(dg.Component):
         models = model_set(context)
         spec, weekly = models.specs[self.spec.name], weekly_partitions(current_settings())
         builders = [split_asset, model_asset, metrics_asset, model_card_asset, registered_model_asset]
-        if spec.name in models.feeding():
+        if spec.name in models.feeding:
             builders.append(out_of_fold_scores_asset)
         if spec.stage == "live":
             builders.append(champion_asset)

@@ -7,9 +7,16 @@ function's signature and docstring what all of these have alike (docs/adr/0023).
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.input import InputDefinition
+from dagster._core.definitions.resource_requirement import (
+    OpDefinitionResourceRequirement,
+    OutputManagerRequirement,
+    ResourceRequirement,
+)
 
 from packaging_assets.components.model_spec import TRAINING_TAG
 
@@ -17,9 +24,30 @@ Body = Callable[..., dg.MaterializeResult]
 """What materializes the asset; its arguments are `context`, if it wants it, and resources by their keys."""
 
 _OUTPUT = "result"
-_ORDER_ONLY = dg.In(dg.Nothing)
 _RESULT = dg.Out(dg.Nothing)
-_CHECK = dg.Out()  # of no type at all: Dagster lets outputs of nothing be missing, and a check must not be
+# Not of nothing, as the result: Dagster lets outputs of nothing be missing, and a check must not be.
+_CHECK = dg.Out(dg.Any)  # pyright: ignore[reportArgumentType] - a type to Dagster
+
+
+@cache
+def _order_only(name: str) -> InputDefinition:
+    """An input of that name, which carries nothing; steps of many models have some alike."""
+    return InputDefinition(name, dagster_type=dg.Nothing)
+
+
+class _TrainingOp(dg.OpDefinition):
+    """An op that says once what it requires.
+
+    Dagster asks for it in each job, several times, and gets the same I/O manager for every input and output: of a
+    model's metrics 25 times.
+    """
+
+    def get_resource_requirements(self, handle: Any, asset_layer: Any) -> Iterator[ResourceRequirement]:  # noqa: ARG002
+        described = f"{self.node_type_str} '{handle or self.name}'"
+        for key in sorted(self.required_resource_keys):
+            yield OpDefinitionResourceRequirement(key=key, node_description=described)
+        first = self.output_defs[0]
+        yield OutputManagerRequirement(key=first.io_manager_key, node_description=described, output_name=first.name)
 
 
 def training_asset(
@@ -56,11 +84,11 @@ def training_asset(
 
     def define(body: Body) -> dg.AssetsDefinition:
         text = description or inspect.cleandoc(body.__doc__ or "")
-        op = dg.OpDefinition(
+        op = _TrainingOp(
             compute_fn=_compute(body),
             name=key.to_python_identifier(),
             description=text,
-            ins=dict.fromkeys(inputs, _ORDER_ONLY),
+            ins={name: _order_only(name) for name in inputs},  # pyright: ignore[reportArgumentType] - takes these, too
             outs={_OUTPUT: _RESULT, **dict.fromkeys(checks, _CHECK)},
             required_resource_keys=set(_resources_of(body)),
             tags=op_tags,

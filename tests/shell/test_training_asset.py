@@ -70,6 +70,14 @@ def test_what_dagster_knows_of_the_asset_is_the_same() -> None:
     assert set(mine.keys_by_input_name.values()) == set(theirs.keys_by_input_name.values())
 
 
+def test_what_its_step_requires_is_said_once() -> None:
+    """Dagster's op says it for each input and output; jobs go through all of it."""
+    mine, theirs = (list(asset.op.get_resource_requirements(None, None)) for asset in (ours(), dagsters()))
+    assert {requirement.key for requirement in theirs} == {"store", "io_manager"}
+    assert [requirement.key for requirement in mine] == ["store", "io_manager"]
+    assert mine[0] == theirs[0]
+
+
 def materialize(asset: dg.AssetsDefinition, store: dict[str, str]) -> dg.ExecuteInProcessResult:
     return dg.materialize([asset], resources={"store": store}, partition_key="2025-01-12", raise_on_error=False)
 

@@ -28,7 +28,7 @@ def test_feeding_models_come_before_those_that_feed_from_them() -> None:
     order = list(models.specs)
     assert order.index("box") < order.index("bag") < order.index("sioc")
     assert sorted(order) == ["bag", "box", "mailer", "sioc"]
-    assert models.feeding() == {"bag", "box"}
+    assert models.feeding == {"bag", "box"}
 
 
 def test_the_depth_of_out_of_fold_scores_is_the_length_of_the_longest_chain_of_feeding_models() -> None:
@@ -84,7 +84,7 @@ def test_models_whose_validation_rows_validate_their_feeders_too_may_feed(
 ) -> None:
     models = ModelSet.of([spec("box", split=theirs), spec("bag", feeds_from=("box",), split=mine)])
 
-    assert models.feeding() == {"box"}
+    assert models.feeding == {"box"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_product_that_validates_a_model_must_not_have_trained_those_it_feeds_f
 def test_with_a_split_by_time_the_labels_must_be_the_same_since_they_say_when_a_product_was_first_seen() -> None:
     other = {"min_shipments": 50}
     by_hash = [spec("box", labels=other), spec("bag", feeds_from=("box",))]
-    assert ModelSet.of(by_hash).feeding() == {"box"}
+    assert ModelSet.of(by_hash).feeding == {"box"}
 
     with pytest.raises(ModelSetError, match="give both the same `split` and `labels`"):
         ModelSet.of([spec("box", split=TIME, labels=other), spec("bag", feeds_from=("box",), split=TIME)])
@@ -121,7 +121,7 @@ def test_a_chain_needs_as_many_folds_as_it_leaves_out_and_one_to_train_on() -> N
 
 def test_the_models_of_a_chain_have_the_same_folds_but_its_last_one_has_none() -> None:
     sioc, bag, box = chain()
-    assert ModelSet.of([sioc.model_copy(update={"score_folds": 9}), bag, box]).feeding() == {"bag", "box"}
+    assert ModelSet.of([sioc.model_copy(update={"score_folds": 9}), bag, box]).feeding == {"bag", "box"}
     with pytest.raises(ModelSetError, match="'box' and 'bag' feed one another and have 5 and 4 folds"):
         ModelSet.of([sioc, bag, box.model_copy(update={"score_folds": 5})])
 
