@@ -131,7 +131,10 @@ def _rows_with_value(metrics: Metrics, feature: str) -> tuple[int, int]:
 
 
 def categories_are_known(metrics: Metrics, policy: GatePolicy) -> Finding:
-    """Values the champion never saw, beyond the new ones that a long-tailed feature has in any week."""
+    """Values the champion never saw, beyond the new ones that a long-tailed feature has in any week.
+
+    The feature is named that exceeds its limit most or comes nearest to it.
+    """
     if is_first_model(metrics):
         return Finding(None, NO_CHAMPION)
     rows = count(metrics, "drift", "rows")
@@ -141,9 +144,9 @@ def categories_are_known(metrics: Metrics, policy: GatePolicy) -> Finding:
     expected_shares = numbers(metrics, "drift", "unseen", field="expected_share")
     if not excesses:
         return Finding(None, "The champion has no categorical features.", rows=rows)
-    feature, excess = largest(excesses)
-    expected = expected_shares[feature]
-    noise = _share_noise(expected, rows, policy)
+    noises = {name: _share_noise(expected_shares[name], rows, policy) for name in excesses}
+    feature, _ = largest({name: excess - noises[name] for name, excess in excesses.items()})
+    excess, noise = excesses[feature], noises[feature]
     warn, error = policy.unseen_warn + noise, policy.unseen_error + noise
     failed_as = grade(excess, warn, error)
     limit = exceeded_limit(failed_as, warn, error)

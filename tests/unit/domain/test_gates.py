@@ -383,6 +383,21 @@ def test_the_feature_is_named_that_is_furthest_beyond_its_own_limit():
     assert outcome.sentence.startswith("density_kg_per_l has a population stability index of 0.2000")
 
 
+def test_the_category_is_named_that_is_furthest_beyond_its_own_limit():
+    """New brands are usual, and their share is noisy: the limit for them is wider than that for categories."""
+    unseen = {
+        "brand": {"share": 0.37, "expected_share": 0.3, "excess": 0.07},
+        "category": {"share": 0.06, "expected_share": 0.0, "excess": 0.06},
+    }
+
+    verdict = judge({**GOOD, "drift": {**GOOD["drift"], "rows": 1000, "unseen": unseen}}, DEFAULT_POLICY)
+
+    outcome = check(verdict, "categories_are_known")
+    assert (outcome.is_passed, outcome.severity, outcome.value) == (False, "WARN", 0.06)
+    assert outcome.limit == pytest.approx(0.02 + 3.29**2 / 1000)
+    assert outcome.sentence.startswith("6.00% of the rows have a category that the champion never saw, +6.00")
+
+
 def test_where_missing_values_were_not_counted_all_rows_are_compared():
     drift = {name: found for name, found in GOOD["drift"].items() if name != "missing"}
 
