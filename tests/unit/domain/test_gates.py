@@ -121,6 +121,7 @@ def test_a_champion_that_got_lost_is_not_a_first_model():
         (-0.009, 0.0, 500, "reject", "ERROR"),
         (-0.020, 0.009, 500, "reject", "ERROR"),  # at best -.0052
         (-0.020, 0.0092, 500, "pending", "WARN"),  # at best -.0049
+        (-0.020, 0.009, 400, "reject", "ERROR"),
         (-0.020, 0.009, 399, "pending", "WARN"),
         (-0.005, 0.0, 500, "approve", "ERROR"),
         (0.05, 0.001, 399, "pending", "ERROR"),  # the comparison passes, there are too few rows to trust it
@@ -140,7 +141,9 @@ def test_the_paired_verdict(difference: float, standard_error: float, minority_r
     ("changes", "name", "severity"),
     [
         ({"minority_rows": 399}, "enough_minority_rows", "WARN"),
+        ({"minority_rows": 400}, "enough_minority_rows", None),
         ({"pr_auc": 0.299}, "pr_auc_above_floor", "ERROR"),
+        ({"pr_auc": 0.3}, "pr_auc_above_floor", None),
         ({"constant_baseline/pr_auc": 0.668}, "pr_auc_above_constant_baseline", "ERROR"),
         ({"calibration/ratio": 1.11, "calibration/z": 3.3}, "scores_are_calibrated", "WARN"),
         ({"calibration/ratio": 0.89, "calibration/z": -3.3}, "scores_are_calibrated", "WARN"),
@@ -234,10 +237,53 @@ def test_a_worse_slice_is_named_with_its_figures():
     assert outcome.sentence.startswith("1 of 2 slices are worse, the worst is brand Acme: log-loss +3.1% against")
 
 
-def test_with_few_minority_rows_a_worse_slice_is_for_a_person():
+def test_of_several_worse_slices_the_worst_is_named():
+    rows = [slice_row("brand", name, change, 0.002) for name, change in (("Acme", 0.04), ("Bolt", 0.05), ("Cog", 0.03))]
+
+    outcome = check(judge(changed(GOOD, "slices/rows", rows), DEFAULT_POLICY), "no_slice_is_worse_than_champion")
+
+    assert outcome.value == 0.05
+    assert outcome.sentence.startswith("3 of 3 slices are worse, the worst is brand Bolt: log-loss +5.0% against")
+
+
+def test_where_no_slice_is_worse_the_one_is_named_that_is_most_certainly_so():
+    rows = [slice_row("brand", "Acme", 0.01), {**slice_row("brand", "Bolt", 0.005), "z": 1.5}]
+
+    outcome = check(judge(changed(GOOD, "slices/rows", rows), DEFAULT_POLICY), "no_slice_is_worse_than_champion")
+
+    assert (outcome.is_passed, outcome.value) == (True, 0.005)
+    assert outcome.sentence.startswith("None of 2 slices is worse; the least favourable is brand Bolt: log-loss +0.5%")
+
+
+@pytest.mark.parametrize(("minority_rows", "outcome"), [(399, "pending"), (400, "reject")])
+def test_with_few_minority_rows_a_worse_slice_is_for_a_person(minority_rows: int, outcome: str):
     metrics = changed(GOOD, "slices/rows", [slice_row("brand", "Acme", 0.3, 0.0)])
 
-    assert judge(changed(metrics, "minority_rows", 399), DEFAULT_POLICY).outcome == "pending"
+    assert judge(changed(metrics, "minority_rows", minority_rows), DEFAULT_POLICY).outcome == outcome
+
+
+@pytest.mark.parametrize(("ratio", "limit"), [(1.2, 1.1), (0.8, 0.9), (0.95, 0.9)])
+def test_calibration_is_held_against_the_limit_on_its_own_side(ratio: float, limit: float):
+    outcome = check(judge(changed(GOOD, "calibration/ratio", ratio), DEFAULT_POLICY), "scores_are_calibrated")
+
+    assert (outcome.value, outcome.limit) == (ratio, pytest.approx(limit))
+
+
+def test_no_product_at_all_may_be_on_both_sides():
+    outcome = check(
+        judge(changed(GOOD, "leakage/shared_products", 2), DEFAULT_POLICY), "train_and_validation_are_disjoint"
+    )
+
+    assert (outcome.value, outcome.limit) == (2, 0)
+
+
+@pytest.mark.parametrize(("area", "word"), [(0.99, "above"), (0.97, "within")])
+def test_a_limit_is_said_to_be_kept_or_not(area: float, word: str):
+    outcome = check(
+        judge(changed(GOOD, "leakage/average_precision", area), DEFAULT_POLICY), "average_precision_is_credible"
+    )
+
+    assert outcome.sentence == f"PR-AUC is {area:.4f}, {word} the credible maximum of 0.9800."
 
 
 def test_unknown_words_are_named():
@@ -329,6 +375,23 @@ def test_an_index_or_a_count_that_got_lost_is_no_feature_that_is_not_read(part: 
     assert judge({**GOOD, "drift": drift}, DEFAULT_POLICY).outcome == "reject"
 
 
+@pytest.mark.parametrize(
+    ("part", "feature", "name"),
+    [
+        ("psi", "weight_kg", "feature_distributions_are_stable"),
+        ("unseen", "brand", "categories_are_known"),
+        ("missing", "brand", "no_column_went_missing"),
+    ],
+)
+def test_what_got_lost_of_a_feature_is_missing_evidence(part: str, feature: str, name: str):
+    drift = copy.deepcopy(GOOD["drift"])
+    del drift[part][feature]
+
+    outcome = check(judge({**GOOD, "drift": drift}, DEFAULT_POLICY), name)
+
+    assert outcome.sentence == f"Evidence is missing: the metrics lack drift.{part}.{feature}."
+
+
 def test_a_candidate_of_texts_only_has_no_feature_that_gives_the_label_away():
     leakage = {**GOOD["leakage"], "feature": None, "max_feature_auc": None}
 
@@ -396,6 +459,17 @@ def test_the_category_is_named_that_is_furthest_beyond_its_own_limit():
     assert (outcome.is_passed, outcome.severity, outcome.value) == (False, "WARN", 0.06)
     assert outcome.limit == pytest.approx(0.02 + 3.29**2 / 1000)
     assert outcome.sentence.startswith("6.00% of the rows have a category that the champion never saw, +6.00")
+
+
+@pytest.mark.parametrize(("excess", "is_passed"), [(0.0784, True), (0.0786, False)])
+def test_the_limit_on_unknown_values_allows_for_the_noise_of_the_expected_ones(excess: float, *, is_passed: bool):
+    brand = {"share": 0.3 + excess, "expected_share": 0.3, "excess": excess}
+    drift = {**GOOD["drift"], "rows": 1000, "unseen": {**GOOD["drift"]["unseen"], "brand": brand}}
+
+    outcome = check(judge({**GOOD, "drift": drift}, DEFAULT_POLICY), "categories_are_known")
+
+    assert outcome.is_passed is is_passed
+    assert outcome.limit == pytest.approx(0.02 + 3.29 * math.sqrt(0.3 * 0.7 / 1000) + 3.29**2 / 1000)
 
 
 def test_where_missing_values_were_not_counted_all_rows_are_compared():

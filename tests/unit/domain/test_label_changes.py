@@ -25,6 +25,8 @@ def test_volume_is_held_against_the_median_of_the_four_weeks_before():
 
     volume = compare_volume(rows, WEEKS[5])
 
+    assert volume == compare_volume(dict(reversed(rows.items())), WEEKS[5])
+
     assert (volume["rows"], volume["weeks"], volume["median"]) == (115, 4, 230.0)
     assert volume["log_ratio"] == pytest.approx(math.log(0.5), abs=0.01)
     assert volume["z"] == pytest.approx(-6.8, abs=0.1)
@@ -35,6 +37,7 @@ def test_a_week_without_evidence_is_a_volume_of_nothing():
 
     assert volume["rows"] == 0
     assert volume["log_ratio"] == pytest.approx(math.log(0.5 / 200.5))
+    assert volume["z"] == pytest.approx(math.log(0.5 / 200.5) / math.sqrt(1 / 0.5 + math.pi / 2 / 4 / 200.5))
 
 
 @pytest.mark.parametrize(
