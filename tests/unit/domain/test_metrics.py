@@ -343,7 +343,13 @@ def test_randomly_chosen_tests_judge_when_they_are_enough(
 
     assert (metrics["evaluation"]["source"], metrics["validation_rows"]) == (source, rows)
     assert metrics["evaluation"]["random_test_rows"] == random_share * 1000
-    assert len(pq.read_table(tmp_path / "out" / "scores.parquet")) == rows
+    scores = pq.read_table(tmp_path / "out" / "scores.parquet")
+    assert len(scores) == rows
+    assert scores["champion_score"].equals(scores["candidate_score"])
+    assert (metrics["champion"]["difference"], metrics["champion"]["standard_error"]) == (0.0, 0.0)
+    assert metrics["scores"]["rows"] == 1000  # of the champion's scores, whatever rows judge
+    sliced = [row for row in metrics["slices"]["rows"] if row["dimension"] == "weight_kg"]
+    assert {row["rows"] for row in sliced} == {rows // 4}
     said = "randomly chosen package tests among 1,000" if source == "random_tests" else "are too few"
     assert said in verdict.checks[0].sentence
 
