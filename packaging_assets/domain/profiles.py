@@ -214,10 +214,10 @@ def _inner_quantiles(values: Numbers) -> FloatArray:
 
 def _describe_values(column: pd.Series[Any]) -> dict[str, Any]:
     counts = _value_counts(column)
+    missing = counts.pop(MISSING, 0)
     # Good (1953), "The population frequencies of species": the share of values not seen yet is about the share of
     # rows whose value was seen once. Long-tailed features such as brand have new values every week.
     singletons = sum(count == 1 for count in counts.values())
-    missing = counts.pop(MISSING, 0)
     return {
         "shares": {value: _share(count, len(column)) for value, count in counts.items()},
         "missing_share": _share(missing, len(column)),

@@ -37,8 +37,9 @@ def test_a_profile_describes_every_column_and_is_plain_json():
     assert profile["rows"] == 4
     assert profile["numeric"]["weight_kg"]["missing_share"] == 0.25
     assert profile["numeric"]["title_words"] == {"edges": [7.0], "shares": [0.0, 1.0], "missing_share": 0.0}
-    assert profile["categorical"]["brand"]["shares"] == {"a": 0.5, "b": 0.25}
-    assert profile["categorical"]["brand"]["missing_share"] == 0.25
+    # What is missing once is no value that was seen once: no new ones are to be expected for it.
+    brand = {"shares": {"a": 0.5, "b": 0.25}, "missing_share": 0.25, "singleton_share": 0.25}
+    assert profile["categorical"]["brand"] == brand
     assert profile["title"] is None
     assert json.loads(json.dumps(profile, allow_nan=False)) == profile
 
