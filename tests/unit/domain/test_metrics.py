@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from sklearn.metrics import average_precision_score, log_loss
+from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve, roc_auc_score
 
 from packaging_assets.domain.features import FeatureError, FeatureSet
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, Verdict, judge
@@ -118,6 +118,10 @@ def test_a_first_model_is_measured_by_itself_and_approved(week: dict[str, Path],
     assert metrics["minority_rate"] == metrics["constant_baseline"]["pr_auc"] == pytest.approx(y.mean())
     assert metrics["pr_auc"] == pytest.approx(average_precision_score(y, score))
     assert metrics["log_loss"] == pytest.approx(log_loss(y, score))
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(y, score))
+    precision, recall, _ = precision_recall_curve(y, score)
+    assert metrics["recall_at_95_precision"] == pytest.approx(recall[precision >= 0.95].max())
+    assert 0 < metrics["recall_at_95_precision"] < 1
     assert metrics["calibration"]["expected"] == pytest.approx(score.sum())
     assert metrics["leakage"]["shared_products"] == 0
     assert metrics["leakage"]["feature"] == "weight_kg"
