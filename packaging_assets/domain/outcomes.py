@@ -70,9 +70,9 @@ class LivePolicy(BaseModel):
         default=2.33, ge=0, description="Standard errors of the difference that are allowed for beyond the margin."
     )
     calibration_ratio: float = Field(
-        default=0.10, ge=0, description="Deviation of observed over expected rows of the rarer label from 1."
+        default=0.10, gt=0, description="Deviation of observed over expected rows of the rarer label from 1."
     )
-    calibration_z: float = Field(default=3.29, ge=0, description="Standard errors that it must exceed too.")
+    calibration_z: float = Field(default=3.29, gt=0, description="Standard errors that it must exceed too.")
 
 
 DEFAULT_LIVE_POLICY = LivePolicy.model_validate({})

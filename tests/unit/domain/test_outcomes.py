@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from packaging_assets.domain.average_precision import (
     average_precision,
@@ -18,6 +19,7 @@ from packaging_assets.domain.outcomes import (
     LIVE_CHECKS,
     LiveCheck,
     LiveParams,
+    LivePolicy,
     OutcomeError,
     ServedModel,
     judge_live,
@@ -218,6 +220,12 @@ def test_trouble_that_was_expected_and_did_not_come_is_found_too(tmp_path: Path)
     assert checks["live_pr_auc_not_below_validation"].is_passed
     assert checks["live_scores_are_calibrated"].value == 0.0
     assert not checks["live_scores_are_calibrated"].is_passed
+
+
+@pytest.mark.parametrize("limit", ["calibration_ratio", "calibration_z"])
+def test_a_deviation_is_measured_in_limits_so_none_is_zero(limit: str) -> None:
+    with pytest.raises(ValidationError, match=f"{limit}\n  Input should be greater than 0"):
+        LivePolicy.model_validate({limit: 0})
 
 
 def test_scores_without_any_doubt_have_no_significance(tmp_path: Path) -> None:
