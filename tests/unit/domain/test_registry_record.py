@@ -107,6 +107,8 @@ def test_the_rules_hold_for_a_change_of_status():
 def test_a_pin_holds_until_it_is_taken_off():
     record = record_of(given(), given(WEEKS[1]))
     assert record.without_pin(by()) is record
+    with pytest.raises(TransitionError, match="needs a written reason"):
+        record.without_pin(by(reason=" "))
     pinned = record.with_pin(1, by(), expected_decisions=0)
     assert (pinned.champion.version, pinned.pin.actor, pinned.pin.pinned_at) == (1, "ada", by().at)
     assert pinned.with_pin(1, by("bob")) is pinned
@@ -144,6 +146,8 @@ def test_of_two_pins_alike_the_last_is_taken_back():
     record = record_of(given(), given(WEEKS[1]))
     twice = record.with_pin(1, by()).without_pin(by()).with_pin(1, by())
     assert twice.undone(by("bob")).pin is None
+    with_another_between = record.with_pin(1, by()).with_pin(2, by()).with_pin(1, by())
+    assert with_another_between.undone(by("bob")).pin.version == 2
 
 
 def test_a_model_that_a_person_rejected_waits_for_a_person_when_it_comes_back():
