@@ -51,8 +51,8 @@ def compared(
         "architecture": "catboost",
         "seed": 1,
         "minority_label": minority,
-        "parameters": {"depth": 6} if number == 1 else {},
-        "features": {"numeric": ["a", "b"][:number], "categorical": ["c"]},
+        "parameters": {"depth": 6, "border_count": 32, "rsm": 1} if number == 1 else {"rsm": 1, "langevin": True},
+        "features": {"numeric": ["a", "e", "d", "b"] if number > 1 else ["a"], "categorical": ["c"]},
     }
     (place / "model" / "model.json").write_text(json.dumps(description))
     version = ModelVersion(
@@ -115,6 +115,23 @@ def test_others_are_compared_on_the_rows_that_judged_both(tmp_path: Path):
     assert loss.standard_error == pytest.approx(gap.std(ddof=1) / math.sqrt(300))
 
 
+@pytest.mark.parametrize("is_first_later", [False, True])
+def test_a_label_that_has_changed_is_that_of_the_later_week(tmp_path: Path, *, is_first_later: bool):
+    weeks = ("2025-01-13", "2025-01-06") if is_first_later else ("2025-01-06", "2025-01-13")
+    first = compared(tmp_path, 1, weeks[0], ids=range(ROWS))
+    second = compared(tmp_path, 2, weeks[1], ids=range(100, 100 + ROWS))
+    later, rows = (first, slice(100, 400)) if is_first_later else (second, slice(0, 300))
+    path = later.metrics / "scores.parquet"
+    table = pq.read_table(path)
+    changed = pa.array(1 - table["label"].to_numpy(), pa.int8())
+    pq.write_table(table.set_column(1, "label", changed), path)
+
+    shared = shared_scores(first, second)
+
+    assert shared is not None
+    np.testing.assert_array_equal(shared.y, changed.to_numpy()[rows])
+
+
 def test_scores_are_turned_toward_the_rarer_label(tmp_path: Path):
     first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS), minority=0)
     second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS), minority=0)
@@ -140,6 +157,7 @@ def test_figures_stand_side_by_side_and_those_that_neither_has_are_left_out(tmp_
     assert rows["PR-AUC"] == ("0.5100", "0.5200")
     assert rows["validation rows"] == ("1,234", "1,234")
     assert rows["champion it was held against"] == ("-", "1")
+    assert rows["champion of its model"] == ("no", "no")
     assert "log loss" not in rows
 
 
@@ -147,8 +165,10 @@ def test_what_was_made_differently_is_named(tmp_path: Path):
     first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
     second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS))
     assert differences_in_making(first.model, second.model) == [
+        ("border_count", "32", "default"),
         ("depth", "6", "default"),
-        ("only its numeric features", "", "b"),
+        ("langevin", "default", "True"),
+        ("only its numeric features", "", "b, d, e"),
     ]
     assert differences_in_making(first.model, first.model) == []
 
