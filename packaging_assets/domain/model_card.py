@@ -171,11 +171,13 @@ def _check(check: Mapping[str, Any]) -> dict[str, str]:
 
 def _judged_on(metrics: Mapping[str, Any]) -> str:
     excluded = metrics["excluded_champion_training_rows"]
-    rows = (
-        f"{metrics['validation_rows']:,} rows that neither model was trained on; {excluded:,} were left out because "
-        "the champion was trained on them."
+    kept_apart = (
+        "the model was not trained on."
+        if metrics["champion"] is None
+        else f"neither model was trained on; {excluded:,} were left out because the champion was trained on them."
     )
-    return f"{rows} {(metrics.get('evaluation') or {}).get('sentence', '')}".strip()
+    sentence = (metrics.get("evaluation") or {}).get("sentence", "")
+    return f"{metrics['validation_rows']:,} rows that {kept_apart} {sentence}".strip()
 
 
 def toward_minority(minority_label: int, scores: FloatArray) -> FloatArray:

@@ -158,7 +158,7 @@ def test_the_first_models_card_shows_its_figures_and_says_that_there_was_no_cham
 
     assert "box, week of 2025-02-10" in page.text
     assert f"{metrics['pr_auc']:.4f}" in page.text
-    assert f"{metrics['validation_rows']:,} rows that neither model was trained on" in page.text
+    assert f"{metrics['validation_rows']:,} rows that the model was not trained on. The rows that judge" in page.text
     assert "There was no champion to compare with" in page.text
     assert FINGERPRINT in page.text
     assert "0.1.0+0123456789ab" in page.text
@@ -175,6 +175,9 @@ def test_a_rejected_models_card_shows_every_check_the_drift_and_the_slices(secon
 
     assert verdict["outcome"] == "reject"
     assert "rejected by the gates" in page.text
+    rows = f"{metrics['validation_rows']:,} rows that neither model was trained on"
+    excluded = metrics["excluded_champion_training_rows"]
+    assert f"{rows}; {excluded:,} were left out because the champion was trained on them." in page.text
     for check in verdict["checks"]:
         assert check["name"] in page.text
         assert check["sentence"] in page.text
