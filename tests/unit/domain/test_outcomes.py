@@ -238,6 +238,34 @@ def test_scores_without_any_doubt_have_no_significance(tmp_path: Path) -> None:
     assert checks["live_pr_auc_not_below_validation"].is_passed
 
 
+def figures(**changes: Any) -> dict[str, Any]:
+    """What is measured of a model that lies within every limit."""
+    calibration = {"observed": 100, "expected": 100.0, "ratio": 1.0, "z": 0.0} | changes.pop("calibration", {})
+    usual = {"model": "box", "model_version": 1, "rows": 900, "minority_rows": 100, "pr_auc": 0.8, "difference": 0.0}
+    return {**usual, "validation_pr_auc": 0.8, "standard_error": 0.01, "calibration": calibration, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({}, []),
+        ({"difference": -0.0432}, []),  # the limit is -.02 - 2.33 * .01
+        ({"difference": -0.0434}, ["live_pr_auc_not_below_validation"]),
+        ({"difference": -0.0434, "minority_rows": 50}, ["live_pr_auc_not_below_validation"]),
+        ({"difference": -0.5, "minority_rows": 49}, []),
+        ({"calibration": {"ratio": 1.11, "z": 3.3}}, ["live_scores_are_calibrated"]),
+        ({"calibration": {"ratio": 0.89, "z": -3.3}}, ["live_scores_are_calibrated"]),
+        ({"calibration": {"ratio": 1.09, "z": 9.0}}, []),
+        ({"calibration": {"ratio": 1.5, "z": 3.28}}, []),
+        ({"calibration": {"observed": 50, "expected": 20.0, "ratio": 2.5, "z": 9.0}}, ["live_scores_are_calibrated"]),
+        ({"calibration": {"observed": 49, "expected": 49.9, "ratio": 2.5, "z": 9.0}}, []),
+    ],
+)
+def test_each_limit_on_what_served_fails_its_own_check(changes: dict[str, Any], failed: list[str]) -> None:
+    checks = judge_live([figures(**changes)], DEFAULT_LIVE_POLICY)
+    assert [check.name for check in checks if not check.is_passed] == failed
+
+
 def test_of_several_failing_models_each_is_named_and_the_worst_gives_the_figures() -> None:
     common = {"rows": 900, "minority_rows": 300, "validation_pr_auc": 0.9, "standard_error": 0.02}
     calibration = {"observed": 300, "expected": 300.0, "ratio": 1.0, "z": 0.0}
