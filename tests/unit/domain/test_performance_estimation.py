@@ -50,6 +50,36 @@ def test_harder_products_lower_the_estimate():
     assert hard.expected_pr_auc(curve, 1) < easy.expected_pr_auc(curve, 1) - 0.2
 
 
+CALIBRATED = {"score": [0.0, 1.0], "rate": [0.0, 1.0]}
+
+
+def test_the_outermost_scores_are_counted_each_at_the_middle_of_its_bin():
+    counts = ScoreCounts()
+    counts.add(np.array([0.0, 1.0]))
+
+    assert counts.rows == 2
+    expected = 0.99975 * 0.99975 + 0.5 * 0.00025  # precision times rate of either row; the rates add up to 1
+    assert counts.expected_pr_auc(CALIBRATED, 1) == pytest.approx(expected, abs=1e-12)
+
+
+def test_less_than_one_row_of_the_label_can_be_expected():
+    counts = ScoreCounts()
+    counts.add(np.full(4, 0.1))
+
+    assert counts.expected_pr_auc(CALIBRATED, 1) == pytest.approx(0.10025)
+
+
+def test_beyond_the_ends_of_the_curve_a_rate_is_the_score_itself():
+    counts = ScoreCounts()
+    counts.add(np.array([0.1, 0.6, 0.9]))
+
+    found = counts.expected_pr_auc({"score": [0.2, 0.8], "rate": [0.15, 0.85]}, 1)
+
+    rates = np.array([0.90025, 0.15 + 0.7 * 0.40025 / 0.6, 0.10025])
+    precision = np.cumsum(rates) / np.arange(1, 4)
+    assert found == pytest.approx((precision * rates).sum() / rates.sum(), abs=1e-12)
+
+
 def test_where_the_label_is_never_expected_there_is_no_estimate():
     counts = ScoreCounts()
     counts.add(np.zeros(5))
@@ -77,3 +107,20 @@ def test_the_curve_is_isotonic_regression():
     order = np.argsort(scores)
     expected = IsotonicRegression().fit_transform(np.arange(20), y[order])
     assert np.unique(expected) == pytest.approx(np.array(curve["rate"]))
+
+
+def test_bins_are_pooled_by_how_many_rows_they_have():
+    rng = np.random.default_rng(8)
+    scores, y = np.sort(rng.random(31)), rng.integers(0, 2, 31)  # bins of two rows and of one
+
+    curve = calibration_curve(y, scores)
+
+    bins = np.array_split(np.arange(31), 20)
+    weights, rates, means = (
+        np.array([of(rows) for rows in bins]) for of in (len, lambda r: y[r].mean(), lambda r: scores[r].mean())
+    )
+    pooled = IsotonicRegression().fit_transform(np.arange(20), rates, sample_weight=weights)
+    blocks = [pooled == rate for rate in np.unique(pooled)]
+    assert len(blocks) < 10
+    np.testing.assert_allclose(curve["rate"], np.unique(pooled))
+    np.testing.assert_allclose(curve["score"], [np.average(means[block], weights=weights[block]) for block in blocks])
