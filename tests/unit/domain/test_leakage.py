@@ -33,6 +33,23 @@ def test_a_feature_that_is_missing_for_one_label_only_is_found():
     assert strongest(FeatureSet(numeric=("leak",)), leak=np.where(Y == 1, 3.0, np.nan)) == ("leak", 1.0)
 
 
+def test_a_number_that_is_missing_counts_as_less_than_any():
+    leak = np.where(Y == 1, 3.0, np.where(np.arange(ROWS) % 8 == 0, np.nan, -1.0))
+
+    assert strongest(FeatureSet(numeric=("leak",)), leak=leak) == ("leak", 1.0)
+
+
+def test_a_category_ranks_by_its_training_rows_and_one_that_has_none_by_the_overall_rate():
+    brand = pd.Categorical([*"aaab", *"accb"])  # rates (2 + .5) / 4, (0 + .5) / 2 and .5: a, then c, then b
+    y, is_validation = np.array([1, 1, 0, 0, 1, 1, 0, 0]), np.arange(8) >= 4
+
+    found = find_strongest_feature(
+        pd.DataFrame({"brand": brand}), y, is_validation, FeatureSet(numeric=(), categorical=("brand",))
+    )
+
+    assert found == ("brand", 3.5 / 4)
+
+
 def test_a_category_made_from_the_label_is_found():
     found = strongest(
         FeatureSet(numeric=("noise",), categorical=("leak",)),
