@@ -89,7 +89,17 @@ def test_a_difference_that_is_everywhere_the_same_is_beyond_doubt():
 
 def test_holm_is_what_the_textbook_says():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([1e-6]) == [1e-6]
     assert holm([]) == []
+
+
+def test_a_small_difference_that_is_the_same_in_every_row_is_beyond_doubt():
+    y, slices = np.ones(40, int), {"category": pd.Categorical(["toys"] * 40)}
+
+    (row,) = compare_slices(slices, y, np.full(40, 0.5), np.full(40, 0.501), DEFAULT_POLICY)["rows"]
+
+    assert row["z"] == 99.0
+    assert not row["is_worse"]  # it is too small to matter
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
