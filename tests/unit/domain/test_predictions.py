@@ -144,6 +144,23 @@ def test_suitable_means_a_score_from_the_threshold_on_and_a_fit(tmp_path, models
     }
 
 
+def test_a_score_that_just_reaches_the_threshold_is_suitable(tmp_path, models):
+    inventory = write_inventory(tmp_path / "inventory", catalogue(50))
+    scores = run_predict(models, inventory, tmp_path / "scored", params_for("box"))["score"]
+    threshold = float(np.sort(scores)[25])
+
+    predictions = run_predict(models, inventory, tmp_path / "out", params_for("box", threshold=threshold))
+
+    fits = catalogue(50)["fits_box"].to_numpy()
+    reaches = (scores == threshold).to_numpy() & fits
+    assert reaches.any()
+    assert predictions["is_suitable"][reaches].all()
+
+
+def test_no_value_of_a_prediction_may_be_missing():
+    assert not any(field.nullable for field in PREDICTION_SCHEMA)
+
+
 def test_a_product_whose_fit_is_unknown_is_not_suitable(tmp_path, models):
     table = catalogue(2)
     table = table.set_column(table.column_names.index("fits_box"), "fits_box", pa.array([None, True]))
@@ -228,8 +245,10 @@ def test_lost_predictions_are_noticed():
 
 
 def test_two_models_of_one_type_are_refused():
+    (one,) = params_for("box").models
+    other = one.model_copy(update={"model": "box_text"})
     with pytest.raises(ValidationError, match="at most one model per package type can be applied, got box, box"):
-        params_for("box", "box")
+        PredictParams(models=(one, other), as_of=AS_OF)
 
 
 def test_shadow_models_of_one_type_stand_side_by_side_and_by_themselves(tmp_path, models):
