@@ -110,6 +110,15 @@ def test_a_wrong_type_is_named_with_what_was_expected(column, values, message):
         feature_frame(extract_table(["a"], **{column: values}), FEATURES)
 
 
+def test_numbers_that_float32_cannot_hold_are_rounded():
+    table = extract_table(["a", "b"], weight_kg=pa.array([2**24 + 1, 3]), title_words=pa.array([0.1, 0.5]))
+
+    frame = feature_frame(table, FEATURES)
+
+    assert frame["weight_kg"].tolist() == [2.0**24, 3.0]
+    assert frame["title_words"].tolist() == [np.float32(0.1), 0.5]
+
+
 def test_an_absent_feature_is_named():
     with pytest.raises(FeatureError, match="feature 'brand' is not in the table, which has product_id, weight_kg"):
         feature_frame(extract_table(["a"]).select(["product_id", "weight_kg", "title_words"]), FEATURES)
@@ -158,6 +167,10 @@ def test_keep_features_refuses_what_was_not_known_yet(tmp_path):
 
     with pytest.raises(FeatureError, match="product 'b' was updated at 2025-01-13 00:00:00, which is not before"):
         keep_features({"extract": extract}, PARAMS, tmp_path)
+
+    alone = write_parts(tmp_path / "alone", extract_table(["c"], updated_at=pa.array([AS_OF])))
+    with pytest.raises(FeatureError, match="product 'c' was updated at 2025-01-13 00:00:00, which is not before"):
+        keep_features({"extract": alone}, PARAMS, tmp_path)
 
 
 def test_rows_of_an_inventory_increase_by_time_and_then_by_product(tmp_path):
