@@ -26,7 +26,10 @@ ROWS_PER_BIN = 20
 
 
 class LivePoint(NamedTuple):
-    """One model's live figures beside validation's; labels (n,) and scores (n,) as seen from the rarer label."""
+    """One model's live figures beside validation's, at the same share of the rarer label.
+
+    Labels (n,) and scores (n,) are as seen from the rarer label.
+    """
 
     name: str
     pr_auc: float

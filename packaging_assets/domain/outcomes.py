@@ -5,6 +5,10 @@ shipped says how it does in use. A prediction judges its model only if the model
 nothing was known of the product in that package type when it was scored, and the model was trained on nothing later
 than that. Products that do not fit the package type are left out, as they are in validation.
 
+PR-AUC is compared with validation's as if the rarer label were as common as it was there. Which products come to be
+tested or shipped is not the same from week to week, and PR-AUC rises and falls with the share of them that have the
+label, however good the model is.
+
 Shadow models, by which nothing was packed, are measured alike, and beside the live models on the products that both
 scored at one time. They are there to be looked at: the checks are about the models that served.
 """
@@ -25,6 +29,7 @@ from packaging_assets.domain.average_precision import (
     FloatArray,
     Labels,
     average_precision,
+    average_precision_at_rate,
     average_precision_error,
     paired_average_precision_difference,
 )
@@ -57,7 +62,8 @@ class LivePolicy(BaseModel):
     """From when on live figures are worth a warning.
 
     With these defaults at most 0.5% of model-weeks without any change warn of PR-AUC, from 50 rows of the rarer label
-    on (1,500 simulated weeks each of 250 to 3,000 rows, rarer label 12 to 38%, validation on 6,000 rows).
+    on (1,500 simulated weeks each of 250 to 3,000 rows, rarer label 12 to 38%, validation on 6,000 rows), also where
+    the rarer label is two thirds as common as in validation, or half as common again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +96,7 @@ class ServedModel(BaseModel):
     version: int = Field(ge=1)
     trained_until: NaiveDatetime = Field(description="End of its training week (UTC).")
     minority_label: Literal[0, 1]
+    minority_rate: float = Field(gt=0, lt=1, description="Share of the validation rows that have the rarer label.")
     pr_auc: float = Field(ge=0, le=1, description="PR-AUC of the rarer label on the validation rows.")
     pr_auc_standard_error: float = Field(ge=0)
 
@@ -151,9 +158,10 @@ def measure_live(inputs: Mapping[str, Path], params: LiveParams, output: Path) -
     Args:
         inputs: `outcomes`: Parquet parts of `OUTCOME_COLUMNS`, one row per product, stage and model version.
         params: the week, its models and the thresholds.
-        output: gets live_metrics.json (per model: rows, what was left out and why, PR-AUC beside validation's,
-            calibration, and of a shadow model the difference to the live ones on shared rows), checks.json, and, where
-            a model has rows of both labels, live_pr_auc.png and live_calibration.png.
+        output: gets live_metrics.json (per model: rows, what was left out and why, PR-AUC, the same weighed
+            to validation's share of the rarer label beside validation's, calibration, and of a shadow model the
+            difference to the live ones on shared rows), checks.json, and, where a model has rows of both labels,
+            live_pr_auc.png and live_calibration.png.
 
     Raises:
         OutcomeError: there are outcomes of a model that `params` does not name.
@@ -235,19 +243,25 @@ def _measure(labels: Labels, scores: FloatArray, model: ServedModel) -> dict[str
     measured: dict[str, Any] = {
         "minority_label": model.minority_label,
         "minority_rows": observed,
+        "validation_minority_rate": model.minority_rate,
         "pr_auc": None,
         "pr_auc_standard_error": None,
+        "weighed_pr_auc": None,
+        "weighed_standard_error": None,
         "validation_pr_auc": model.pr_auc,
         "difference": None,
         "standard_error": None,
         "calibration": calibration(labels, scores),
     }
     if observed:
-        pr_auc, error = average_precision(labels, scores), average_precision_error(labels, scores)
+        measured["pr_auc"] = average_precision(labels, scores)
+        measured["pr_auc_standard_error"] = average_precision_error(labels, scores)
+    if 0 < observed < len(labels):
+        weighed, error = average_precision_at_rate(labels, scores, model.minority_rate)
         measured |= {
-            "pr_auc": pr_auc,
-            "pr_auc_standard_error": error,
-            "difference": pr_auc - model.pr_auc,
+            "weighed_pr_auc": weighed,
+            "weighed_standard_error": error,
+            "difference": weighed - model.pr_auc,
             "standard_error": math.hypot(error, model.pr_auc_standard_error),
         }
     return measured
@@ -284,8 +298,8 @@ def _scored(rows: pa.Table) -> list[tuple[tuple[str, dt.datetime], int, float]]:
 def _point(model: ServedModel, measured: Metrics, labels: Labels, scores: FloatArray) -> LivePoint:
     return LivePoint(
         name=model.name,
-        pr_auc=measured["pr_auc"],
-        pr_auc_standard_error=measured["pr_auc_standard_error"],
+        pr_auc=measured["weighed_pr_auc"],
+        pr_auc_standard_error=measured["weighed_standard_error"],
         validation_pr_auc=model.pr_auc,
         validation_standard_error=model.pr_auc_standard_error,
         labels=labels,
@@ -333,15 +347,16 @@ def _check(
 
 
 def _compare_pr_auc(model: Metrics, policy: LivePolicy) -> _Finding | None:
-    if model["minority_rows"] < policy.min_minority_rows:
+    if model["minority_rows"] < policy.min_minority_rows or model["difference"] is None:
         return None
     difference, error = model["difference"], model["standard_error"]
     limit = -(policy.pr_auc_margin + policy.pr_auc_z * error)
     return _Finding(
         limit - difference,
-        f"{model['model']} version {model['model_version']}: PR-AUC is {model['pr_auc']:.4f} on "
-        f"{model['rows']:,} outcomes and was {model['validation_pr_auc']:.4f} in validation: {difference:+.4f} "
-        f"(standard error {error:.4f}), limit {limit:+.4f}.",
+        f"{model['model']} version {model['model_version']}: PR-AUC is {model['weighed_pr_auc']:.4f} on "
+        f"{model['rows']:,} outcomes, weighed as if {model['validation_minority_rate']:.1%} had the rarer label, and "
+        f"was {model['validation_pr_auc']:.4f} in validation, where so many had it: {difference:+.4f} (standard error "
+        f"{error:.4f}), limit {limit:+.4f}.",
         value=difference,
         limit=limit,
         standard_error=error,

@@ -37,7 +37,7 @@ BAG = Registration(
     metrics_uri="bag/metrics",
     content_hash="c" * 64,
     code_version="1",
-    metrics={"pr_auc": 0.9, "pr_auc_standard_error": 0.01, "minority_label": 1},
+    metrics={"pr_auc": 0.9, "pr_auc_standard_error": 0.01, "minority_label": 1, "minority_rate": 0.25},
     reasons=(),
     verdict="approve",
 )

@@ -131,6 +131,7 @@ def _served_model(registry: ModelRegistry, stage: str, model: str, number: int) 
             "version": number,
             "trained_until": week + dt.timedelta(weeks=1),
             "minority_label": version.metrics["minority_label"],
+            "minority_rate": version.metrics["minority_rate"],
             "pr_auc": version.metrics["pr_auc"],
             "pr_auc_standard_error": version.metrics["pr_auc_standard_error"],
         }

@@ -7,6 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from packaging_assets.domain.average_precision import (
     area_under_roc,
     average_precision,
+    average_precision_at_rate,
     average_precision_error,
     influence,
     paired_average_precision_difference,
@@ -71,6 +72,36 @@ def test_the_paired_standard_error_is_within_a_tenth_of_that_of_a_bootstrap():
     )
     assert paired.standard_error == pytest.approx(np.std(differences), rel=0.1)
     assert paired.standard_error < average_precision_error(y, second)
+
+
+def noisy(rng: np.random.Generator, suitable: int, others: int) -> tuple[np.ndarray, np.ndarray]:
+    y = np.repeat([1, 0], [suitable, others])
+    return y, np.round(y + rng.normal(0, 0.8, len(y)), 1)  # with ties
+
+
+def test_at_another_rate_the_area_is_that_of_weighed_rows_with_a_standard_error_within_a_tenth_of_a_bootstraps():
+    y, scores = noisy(np.random.default_rng(3), 300, 900)
+
+    found = average_precision_at_rate(y, scores, 0.1)
+
+    weights = np.where(y == 1, 0.1 / 0.25, 0.9 / 0.75)
+    assert found.area == pytest.approx(average_precision_score(y, scores, sample_weight=weights), abs=1e-12)
+    rng = np.random.default_rng(4)
+    areas = [
+        average_precision(y, scores[np.r_[rng.integers(0, 300, 300), rng.integers(300, 1200, 900)]], weights)
+        for _ in range(300)
+    ]
+    assert found.standard_error == pytest.approx(np.std(areas), rel=0.1)
+
+
+def test_at_its_own_rate_the_area_is_the_same_and_at_that_of_other_rows_about_theirs():
+    rng = np.random.default_rng(5)
+    (y, scores), (other_y, other_scores) = noisy(rng, 2_000, 6_000), noisy(rng, 2_000, 18_000)
+
+    assert average_precision_at_rate(y, scores, 0.25).area == pytest.approx(average_precision(y, scores), abs=1e-12)
+    there = average_precision(other_y, other_scores)
+    assert there < average_precision(y, scores) - 0.1
+    assert average_precision_at_rate(y, scores, 0.1).area == pytest.approx(there, abs=0.03)
 
 
 def test_a_model_against_itself_differs_by_nothing_with_no_error():

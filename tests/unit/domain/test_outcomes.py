@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from packaging_assets.domain.average_precision import (
     average_precision,
+    average_precision_at_rate,
     average_precision_error,
     paired_average_precision_difference,
 )
@@ -34,7 +35,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def model(package_type: Any = "mailer", version: int = 3, **changes: Any) -> ServedModel:
-    given = {"minority_label": 1, "pr_auc": 0.8, "pr_auc_standard_error": 0.01, "trained_until": TRAINED_UNTIL}
+    given = {
+        "minority_label": 1,
+        "minority_rate": 0.3,
+        "pr_auc": 0.8,
+        "pr_auc_standard_error": 0.01,
+        "trained_until": TRAINED_UNTIL,
+    }
     named: dict[str, Any] = {"stage": "live", "model": package_type, **given, **changes}
     return ServedModel(package_type=package_type, version=version, **named)
 
@@ -119,6 +126,8 @@ def test_only_what_the_model_could_not_have_seen_judges_it(tmp_path: Path) -> No
     mailer, box = found["models"]
     labels, scores = np.array([1, 0, 1, 0, 1]), np.array([0.9, 0.5, 0.4, 0.1, 0.5])
     area, error = average_precision(labels, scores), average_precision_error(labels, scores)
+    weighed, weighed_error = average_precision_at_rate(labels, scores, 0.3)
+    assert weighed < area
     assert mailer == {
         "package_type": "mailer",
         "stage": "live",
@@ -130,11 +139,14 @@ def test_only_what_the_model_could_not_have_seen_judges_it(tmp_path: Path) -> No
         "random_test_rows": 4,
         "minority_label": 1,
         "minority_rows": 3,
+        "validation_minority_rate": 0.3,
         "pr_auc": area,
         "pr_auc_standard_error": error,
+        "weighed_pr_auc": weighed,
+        "weighed_standard_error": weighed_error,
         "validation_pr_auc": 0.8,
-        "difference": area - 0.8,
-        "standard_error": pytest.approx(np.hypot(error, 0.01)),
+        "difference": weighed - 0.8,
+        "standard_error": pytest.approx(np.hypot(weighed_error, 0.01)),
         "calibration": {
             "observed": 3,
             "expected": pytest.approx(2.4),
@@ -177,15 +189,37 @@ def test_few_rows_pass_and_say_so(tmp_path: Path, models: tuple[ServedModel, ...
 def test_a_model_as_good_as_in_validation_passes(tmp_path: Path) -> None:
     table = drawn(3_000, quality=0.6)
     area = average_precision(table["label"].to_numpy(), table["score"].to_numpy())
-    checks = checks_by_name(measure(tmp_path, table, model(pr_auc=area)))
+    rate = float(table["label"].to_numpy().mean())
+    checks = checks_by_name(measure(tmp_path, table, model(pr_auc=area, minority_rate=rate)))
     assert [check.is_passed for check in checks.values()] == [True, True]
     pr_auc = checks["live_pr_auc_not_below_validation"]
-    assert pr_auc.value == 0.0
+    assert pr_auc.value == pytest.approx(0.0, abs=1e-12)
     assert pr_auc.rows == 3_000
     assert pr_auc.limit is not None
     assert pr_auc.standard_error is not None
     assert pr_auc.limit == pytest.approx(-0.02 - 2.33 * pr_auc.standard_error)
-    assert pr_auc.sentence.startswith(f"mailer version 3: PR-AUC is {area:.4f} on 3,000 outcomes and was {area:.4f}")
+    assert pr_auc.sentence.startswith(
+        f"mailer version 3: PR-AUC is {area:.4f} on 3,000 outcomes, weighed as if {rate:.1%} had the rarer label, and "
+        f"was {area:.4f} in validation, where so many had it: "
+    )
+
+
+def test_a_model_is_no_worse_because_the_rarer_label_is_rarer_in_a_week(tmp_path: Path) -> None:
+    """Half of the rows that have it are left out: PR-AUC falls beyond the limit, and the model is what it was."""
+    validation = drawn(6_000, quality=0.4, seed=1)
+    y, scores = validation["label"].to_numpy(), validation["score"].to_numpy()
+    week = drawn(6_000, quality=0.4, seed=2)
+    is_kept = (week["label"].to_numpy() == 0) | (np.arange(6_000) % 2 == 0)
+    served = model(pr_auc=average_precision(y, scores), minority_rate=float(y.mean()))
+
+    output = measure(tmp_path, week.filter(pa.array(is_kept)), served)
+
+    (found,) = read_json(output / "live_metrics.json")["models"]
+    check = checks_by_name(output)["live_pr_auc_not_below_validation"]
+    assert check.is_passed
+    assert check.limit is not None
+    assert found["pr_auc"] - served.pr_auc < check.limit < -0.02
+    assert found["difference"] == check.value == pytest.approx(0.0, abs=0.04)
 
 
 def test_a_model_that_does_worse_than_in_validation_is_named(tmp_path: Path) -> None:
@@ -238,11 +272,22 @@ def test_scores_without_any_doubt_have_no_significance(tmp_path: Path) -> None:
     assert checks["live_pr_auc_not_below_validation"].is_passed
 
 
+VALIDATED = {"validation_minority_rate": 0.3}
+
+
 def figures(**changes: Any) -> dict[str, Any]:
     """What is measured of a model that lies within every limit."""
     calibration = {"observed": 100, "expected": 100.0, "ratio": 1.0, "z": 0.0} | changes.pop("calibration", {})
-    usual = {"model": "box", "model_version": 1, "rows": 900, "minority_rows": 100, "pr_auc": 0.8, "difference": 0.0}
-    return {**usual, "validation_pr_auc": 0.8, "standard_error": 0.01, "calibration": calibration, **changes}
+    usual = {"model": "box", "model_version": 1, "rows": 900, "minority_rows": 100, "difference": 0.0}
+    return {
+        **usual,
+        **VALIDATED,
+        "weighed_pr_auc": 0.8,
+        "validation_pr_auc": 0.8,
+        "standard_error": 0.01,
+        "calibration": calibration,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -267,7 +312,7 @@ def test_each_limit_on_what_served_fails_its_own_check(changes: dict[str, Any], 
 
 
 def test_of_several_failing_models_each_is_named_and_the_worst_gives_the_figures() -> None:
-    common = {"rows": 900, "minority_rows": 300, "validation_pr_auc": 0.9, "standard_error": 0.02}
+    common = {"rows": 900, "minority_rows": 300, "validation_pr_auc": 0.9, "standard_error": 0.02, **VALIDATED}
     calibration = {"observed": 300, "expected": 300.0, "ratio": 1.0, "z": 0.0}
     metrics = [
         {
@@ -275,7 +320,7 @@ def test_of_several_failing_models_each_is_named_and_the_worst_gives_the_figures
             "stage": "live",
             "model": name,
             "model_version": 1,
-            "pr_auc": 0.9 + change,
+            "weighed_pr_auc": 0.9 + change,
             "difference": change,
             **common,
         }
