@@ -3,6 +3,8 @@
 import datetime as dt
 import re
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -62,3 +64,31 @@ def test_warehouse_has_the_contracts_columns_in_its_order_and_types(table: str, 
     contract = table_contract(table, RECEIVED_AT)
     expected = pa.schema([(name, contract.arrow_type(name)) for name in contract.column_names])
     assert pq.read_schema(tmp_path / "part-00000.parquet").equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "kept", "refused"),
+    [
+        ("products", "updated_at", "2025-02-04 12:00", "2025-02-04 12:00:00.000001"),
+        ("products", "updated_at", "1900-01-01", "1899-12-31 23:59:59.999999"),
+        ("products", "weight_kg", 2000.0, 2000.1),
+        ("products", "weight_kg", 0.001, 0.0),
+        ("customer_feedback", "shipments", 1, 0),
+        ("customer_feedback", "damage_reports", 0, -1),
+    ],
+)
+def test_a_limit_itself_is_kept(table: str, column: str, kept: object, refused: object) -> None:
+    checks = table_contract(table, RECEIVED_AT).columns.columns[column].checks
+    values = pd.Series([kept, refused])
+    values = pd.to_datetime(values, format="ISO8601") if isinstance(kept, str) else values
+    assert np.all([check(values).check_output for check in checks], axis=0).tolist() == [True, False]
+
+
+def test_rules_over_several_columns_hold_for_equal_times_and_for_all_of_the_embedding_or_none() -> None:
+    times, embedding = table_contract("products", RECEIVED_AT).rules
+    seen = pd.to_datetime(pd.Series(["2025-01-06 00:00:00", "2025-01-06 00:00:01"]))
+    assert times.holds(pd.DataFrame({"created_at": seen, "updated_at": seen[0]})).tolist() == [True, False]
+    missing = {name: [0.1, np.nan, np.nan] for name in EMBEDDING_COLUMNS} | {EMBEDDING_COLUMNS[7]: [0.1, np.nan, 0.1]}
+    assert embedding.holds(pd.DataFrame(missing)).tolist() == [True, True, False]
+    one_lacks = pd.DataFrame({name: [np.nan if name == EMBEDDING_COLUMNS[7] else 0.1] for name in EMBEDDING_COLUMNS})
+    assert embedding.holds(one_lacks).tolist() == [False]
