@@ -155,9 +155,11 @@ def test_the_paired_verdict(difference: float, standard_error: float, minority_r
         ({"leakage/max_feature_auc": 0.971}, "no_feature_gives_the_label_away", "ERROR"),
         ({"label_rate/logit_difference": 0.21, "label_rate/z": 3.3}, "label_rate_is_stable", "WARN"),
         ({"label_rate/logit_difference": -0.21, "label_rate/z": -3.3}, "label_rate_is_stable", "WARN"),
+        ({"label_rate/logit_difference": 0.49, "label_rate/z": 3.3}, "label_rate_is_stable", "WARN"),
         ({"label_rate/logit_difference": 0.51, "label_rate/z": 3.3}, "label_rate_is_stable", "ERROR"),
         ({"label_rate/logit_difference": 0.51, "label_rate/z": 3.2}, "label_rate_is_stable", None),
         ({"volume/log_ratio": math.log(1.26), "volume/z": 3.3}, "label_volume_is_usual", "WARN"),
+        ({"volume/log_ratio": math.log(1.49), "volume/z": 6.0}, "label_volume_is_usual", "WARN"),
         ({"volume/log_ratio": math.log(0.5), "volume/z": -6.0}, "label_volume_is_usual", "ERROR"),
         ({"volume/log_ratio": math.log(0.5), "volume/z": -2.0}, "label_volume_is_usual", None),
         ({"volume/log_ratio": math.log(0.1), "volume/z": -9.0, "volume/weeks": 3}, "label_volume_is_usual", None),
@@ -175,21 +177,26 @@ def test_the_paired_verdict(difference: float, standard_error: float, minority_r
         ({"columns_without_values": ["weight_kg"]}, "no_column_went_missing", "ERROR"),
         ({"drift/psi/weight_kg": 0.0299 + NOISE}, "feature_distributions_are_stable", None),
         ({"drift/psi/weight_kg": 0.0301 + NOISE}, "feature_distributions_are_stable", "WARN"),
+        ({"drift/psi/weight_kg": 0.1999 + NOISE}, "feature_distributions_are_stable", "WARN"),
         ({"drift/psi/weight_kg": 0.2001 + NOISE}, "feature_distributions_are_stable", "ERROR"),
         ({"drift/unseen/brand/excess": 0.0199 + SHARE_NOISE}, "categories_are_known", None),
         ({"drift/unseen/brand/excess": 0.0201 + SHARE_NOISE}, "categories_are_known", "WARN"),
+        ({"drift/unseen/brand/excess": 0.0999 + SHARE_NOISE}, "categories_are_known", "WARN"),
         ({"drift/unseen/brand/excess": 0.1001 + SHARE_NOISE}, "categories_are_known", "ERROR"),
         ({"drift/title_words/excess": 0.0199 + SHARE_NOISE}, "title_words_are_known", None),
         ({"drift/title_words/excess": 0.0201 + SHARE_NOISE}, "title_words_are_known", "WARN"),
+        ({"drift/title_words/excess": 0.0999 + SHARE_NOISE}, "title_words_are_known", "WARN"),
         ({"drift/title_words/excess": 0.1001 + SHARE_NOISE}, "title_words_are_known", "ERROR"),
         ({"drift/title_words": None}, "title_words_are_known", "WARN"),
         ({"scores/psi": 0.0199 + SCORE_NOISE}, "scores_are_distributed_as_before", None),
         ({"scores/psi": 0.0201 + SCORE_NOISE}, "scores_are_distributed_as_before", "WARN"),
+        ({"scores/psi": 0.0999 + SCORE_NOISE}, "scores_are_distributed_as_before", "WARN"),
         ({"scores/psi": 0.1001 + SCORE_NOISE}, "scores_are_distributed_as_before", "ERROR"),
         ({"scores/psi": None}, "scores_are_distributed_as_before", "WARN"),
         ({"slices/rows": [slice_row("brand", "Acme", 0.03, 0.009)]}, "no_slice_is_worse_than_champion", "ERROR"),
         ({"slices/rows": [slice_row("brand", "Acme", 0.03, 0.011)]}, "no_slice_is_worse_than_champion", None),
         ({"slices/rows": [slice_row("brand", "Acme", 0.019, 0.001)]}, "no_slice_is_worse_than_champion", None),
+        ({"slices/rows": [slice_row("brand", "Acme", 0.02, 0.001)]}, "no_slice_is_worse_than_champion", None),
         ({"slices/rows": []}, "no_slice_is_worse_than_champion", None),
     ],
 )
@@ -238,12 +245,20 @@ def test_a_worse_slice_is_named_with_its_figures():
 
 
 def test_of_several_worse_slices_the_worst_is_named():
-    rows = [slice_row("brand", name, change, 0.002) for name, change in (("Acme", 0.04), ("Bolt", 0.05), ("Cog", 0.03))]
+    rows = [
+        {**slice_row("brand", name, change, p_value), "z": 0.1 / change}  # the largest is the least certain
+        for name, change, p_value in (
+            ("Acme", 0.04, 0.002),
+            ("Bolt", 0.05, 0.002),
+            ("Cog", 0.03, 0.002),
+            ("Dot", 0.9, 0.5),
+        )
+    ]
 
     outcome = check(judge(changed(GOOD, "slices/rows", rows), DEFAULT_POLICY), "no_slice_is_worse_than_champion")
 
     assert outcome.value == 0.05
-    assert outcome.sentence.startswith("3 of 3 slices are worse, the worst is brand Bolt: log-loss +5.0% against")
+    assert outcome.sentence.startswith("3 of 4 slices are worse, the worst is brand Bolt: log-loss +5.0% against")
 
 
 def test_where_no_slice_is_worse_the_one_is_named_that_is_most_certainly_so():

@@ -358,6 +358,16 @@ def test_randomly_chosen_tests_judge_when_they_are_enough(
     assert said in verdict.checks[0].sentence
 
 
+def test_randomly_chosen_tests_judge_a_first_model_too(week: dict[str, Path], tmp_path: Path):
+    policy = GatePolicy.model_validate({**SETTINGS, "min_random_minority_rows": 80})
+
+    metrics, verdict = run(week, params_of(policy=policy), tmp_path / "out")
+
+    assert (metrics["evaluation"]["source"], metrics["validation_rows"]) == ("random_tests", 1000)
+    assert metrics["champion"] is None
+    assert verdict.outcome == "approve"
+
+
 def test_a_champion_and_its_version_come_together(week: dict[str, Path], tmp_path: Path):
     with pytest.raises(EvaluationError, match="champion_version is 3 and the input `champion` is absent"):
         run(week, params_of(3), tmp_path / "out")
