@@ -157,6 +157,18 @@ def test_a_model_that_a_person_rejected_waits_for_a_person_when_it_comes_back():
     assert back.history[-1].reason.startswith("ada rejected this very model as version 1.")
 
 
+def test_only_a_persons_rejection_of_the_very_model_holds_up_an_approval():
+    by_gates = record_of(given(verdict="reject", content_hash="same"))
+    assert (
+        by_gates.with_version(given(fingerprint="f2", content_hash="same"), at=START).get(2).status is Status.APPROVED
+    )
+    by_ada = record_of(given(content_hash="same")).with_status(1, Status.REJECTED, by())
+    another = by_ada.with_version(given(fingerprint="f2", content_hash="other"), at=START)
+    assert another.get(2).status is Status.APPROVED
+    worse = by_ada.with_version(given(verdict="reject", fingerprint="f2", content_hash="same"), at=START)
+    assert worse.get(2).status is Status.REJECTED
+
+
 def test_who_has_nothing_to_roll_back_to_is_told():
     with pytest.raises(TransitionError, match="No approved version of mailer served before version 1"):
         record_of(given()).rolled_back(1, by())
