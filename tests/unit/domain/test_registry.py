@@ -241,6 +241,17 @@ def test_a_model_without_a_champion_is_rightly_held_against_the_one_it_replaces(
     assert choose_champion([first, second, approved, again], None) == approved
 
 
+def test_it_is_the_newest_model_of_a_week_that_must_have_been_judged_rightly():
+    first = judged(1, WEEKS[0], Status.APPROVED, None)
+    rightly, wrongly = ("mailer", 1), None
+    for against, again in (((rightly, wrongly), [WEEKS[1]]), ((wrongly, rightly), [])):
+        older, newer = (
+            judged(number, WEEKS[1], Status.APPROVED, held, content_hash=f"c{number}")
+            for number, held in enumerate(against, start=2)
+        )
+        assert weeks_to_judge_again([first, older, newer]) == again
+
+
 def test_a_number_of_another_models_version_is_not_taken_for_ones_own():
     first = judged(1, WEEKS[0], Status.APPROVED, None)
     second = judged(2, WEEKS[1], Status.APPROVED, ("old", 1))

@@ -181,3 +181,8 @@ def test_an_undone_unpinning_brings_the_pin_back():
     record = record_of(given(), given(WEEKS[1])).with_pin(1, by()).without_pin(by("bob")).undone(by("cyd"))
     assert (record.pin.actor, record.champion.version) == ("ada", 1)
     assert record.with_pin(2, by()).undone(by("cyd")).pin == record.pin
+
+
+def test_an_undone_pin_brings_the_one_before_back_also_over_other_decisions():
+    pinned = record_of(given(), given(WEEKS[1], "pending")).with_pin(1, by())
+    assert pinned.with_status(2, Status.APPROVED, by()).with_pin(2, by()).undone(by("bob")).pin == pinned.pin
