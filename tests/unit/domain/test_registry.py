@@ -252,6 +252,14 @@ def test_it_is_the_newest_model_of_a_week_that_must_have_been_judged_rightly():
         assert weeks_to_judge_again([first, older, newer]) == again
 
 
+def test_an_approval_is_overruled_by_a_right_judgement_of_the_very_same_model_only():
+    first = judged(1, WEEKS[0], Status.APPROVED, None)
+    approved = judged(2, WEEKS[1], Status.APPROVED, None, content_hash="a")
+    for content_hash, stands in (("a", [first]), ("b", [first, approved])):
+        rightly = judged(3, WEEKS[1], Status.REJECTED, ("mailer", 1), content_hash=content_hash)
+        assert standing([first, approved, rightly]) == stands
+
+
 def test_a_number_of_another_models_version_is_not_taken_for_ones_own():
     first = judged(1, WEEKS[0], Status.APPROVED, None)
     second = judged(2, WEEKS[1], Status.APPROVED, ("old", 1))
