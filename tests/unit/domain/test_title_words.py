@@ -31,6 +31,7 @@ def test_only_the_most_frequent_words_are_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(title_words, "MAX_WORDS", 1)
 
     assert describe_words(pa.array(["a a a b b"])) == {"words": "a", "expected_share": pytest.approx(0.4)}
+    assert describe_words(pa.array(["b b a a"])) == {"words": "a", "expected_share": 0.5}
 
 
 def test_new_words_are_counted_over_parts_and_the_most_frequent_named():
@@ -45,3 +46,14 @@ def test_new_words_are_counted_over_parts_and_the_most_frequent_named():
         "excess": 0.5,
         "examples": ["glas", "krug"],
     }
+
+
+def test_the_excess_is_beyond_the_words_that_are_expected_to_be_new():
+    counter = WordCounter(describe_words(pa.array(["blue box", "blue bag"])))
+    counter.add(pa.array(["blue urn jar", "blue tub tin"]))
+
+    found = counter.compare()
+
+    assert (found["share"], found["expected_share"]) == (4 / 6, 0.5)
+    assert found["excess"] == pytest.approx(1 / 6)
+    assert found["examples"] == ["jar", "tin", "tub", "urn"]
