@@ -79,9 +79,10 @@ def test_one_models_changed_scores_are_an_error_that_names_it(tmp_path: Path):
     assert verdict.failures[0].startswith("scores_are_distributed_as_before: box_text: The champion's scores have a")
 
 
-def test_products_that_do_not_fit_do_not_count(tmp_path: Path):
-    fits = np.arange(8000) < 4000
-    scores = np.where(fits, beta(8000, 11), 0.999)
+@pytest.mark.parametrize("does_not", [False, None])
+def test_products_that_do_not_fit_or_perhaps_not_do_not_count(tmp_path: Path, *, does_not: bool | None):
+    is_fit = np.arange(8000) < 4000
+    fits, scores = np.where(is_fit, is_fit, does_not), np.where(is_fit, beta(8000, 11), 0.999)
 
     assert failed(run(tmp_path, scores, scores, fits)) == {}
 
