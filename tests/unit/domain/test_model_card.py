@@ -20,6 +20,7 @@ from packaging_assets.domain.metrics import EvaluateParams, evaluate
 from packaging_assets.domain.model_card import (
     LineageEntry,
     ModelCardParams,
+    key_figures,
     sum_numbered,
     weekly_label_rates,
     write_model_card,
@@ -160,6 +161,9 @@ def test_the_first_models_card_shows_its_figures_and_says_that_there_was_no_cham
     assert f"{metrics['pr_auc']:.4f}" in page.text
     assert f"{metrics['validation_rows']:,} rows that the model was not trained on. The rows that judge" in page.text
     assert "There was no champion to compare with" in page.text
+    figures = {name: (value, note) for name, value, note in key_figures(metrics)}
+    assert figures["log loss"] == (f"{metrics['log_loss']:.4f}", "")
+    assert figures["against champion"] == ("first model", "judged by floors and baseline")
     assert FINGERPRINT in page.text
     assert "0.1.0+0123456789ab" in page.text
     assert "labels/2025-02-10/f" in page.text
@@ -175,6 +179,7 @@ def test_a_rejected_models_card_shows_every_check_the_drift_and_the_slices(secon
 
     assert verdict["outcome"] == "reject"
     assert "rejected by the gates" in page.text
+    assert page.text.count("✗") == len(verdict["failures"]) > 0
     rows = f"{metrics['validation_rows']:,} rows that neither model was trained on"
     excluded = metrics["excluded_champion_training_rows"]
     assert f"{rows}; {excluded:,} were left out because the champion was trained on them." in page.text
@@ -188,6 +193,24 @@ def test_a_rejected_models_card_shows_every_check_the_drift_and_the_slices(secon
     for row in metrics["slices"]["rows"]:
         assert f"{row['dimension']}: {row['value']}" in page.text
     assert page.tags.count("svg") == 6  # two distributions more
+
+
+def test_of_what_went_missing_and_what_is_unknown_the_most_is_named(second, tmp_path: Path):
+    inputs, metrics = second
+    folder = shutil.copytree(inputs["metrics"], tmp_path / "metrics")
+    drift = {
+        **metrics["drift"],
+        "missing": {name: {"increase": gain} for name, gain in (("a", 0.01), ("b", 0.03), ("c", -0.2))},
+        "unseen": {name: {"excess": excess} for name, excess in (("d", 0.04), ("e", 0.02))},
+    }
+    for name in metrics["drift"]["psi"]:
+        drift["missing"][name] = {"increase": 0.0, "share": 0.0, "reference_share": 0.0}
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "drift": drift}))
+
+    page = Page(card({**inputs, "metrics": folder}, tmp_path / "out"))
+
+    assert "b: +3.00 percentage points" in page.text
+    assert "d: +4.00 percentage points beyond the expected" in page.text
 
 
 def test_the_density_is_drawn_over_the_rows_that_its_index_is_computed_on(second, tmp_path: Path):
