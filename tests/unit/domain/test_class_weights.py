@@ -13,10 +13,10 @@ def test_without_class_weights_every_row_counts_with_its_own():
 
 
 def test_balanced_gives_both_classes_half_of_the_same_total():
-    weights = weigh_classes(LABELS, WEIGHTS, "balanced")
+    weights = weigh_classes(LABELS, np.array([3.0, 1.0, 2.0, 4.0]), "balanced")
 
-    assert weights[0] == pytest.approx(4)
-    assert weights[1:].tolist() == pytest.approx([4 / 7, 8 / 7, 16 / 7])
+    assert weights[0] == pytest.approx(5)
+    assert weights[1:].tolist() == pytest.approx([5 / 7, 10 / 7, 20 / 7])
 
 
 def test_a_factor_for_each_class():
