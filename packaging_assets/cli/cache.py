@@ -86,12 +86,11 @@ def _described(store: "PrunableStore", artifact: "Artifact", referenced_by: list
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from packaging_assets.cli.models_output import console
+    from packaging_assets.cli.models_output import light_table, print_whole
 
-    table = Table()
+    table = light_table()
     for heading in ("asset", "partition", "", "fingerprint", "rows", "size", "computed (UTC)", "by run", "needed by"):
         is_number = heading in {"rows", "size"}
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "needed by")
@@ -107,5 +106,5 @@ def _print_table(found: list[dict[str, Any]]) -> None:
             (line["computed_by_run"] or "-")[:8],
             Text(", ".join(line["referenced_by"])),
         )
-    console().print(table)
+    print_whole(table)
     click.echo(f"{len(found):,} artifacts, {size(sum(line['bytes'] for line in found))}")

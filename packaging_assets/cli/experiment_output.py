@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from packaging_assets.cli.experiment_values import set_lines, yaml_snippet
-from packaging_assets.cli.models_output import console
+from packaging_assets.cli.models_output import console, light_table, print_whole
 
 if TYPE_CHECKING:
     from packaging_assets.experiments.comparison import Figures
@@ -47,10 +47,9 @@ def difference_text(found: "MeasuredDifference | None") -> str:
 
 def print_records(records: "Sequence[ExperimentRecord]") -> None:
     """One line per week of each experiment."""
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    table = light_table()
     for heading in ("id", "model", "week", "PR-AUC", "to unchanged", "to champion", "verdict", "set", "label"):
         is_number = heading in {"PR-AUC", "to unchanged", "to champion"}
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading not in {"set", "label"})
@@ -67,7 +66,7 @@ def print_records(records: "Sequence[ExperimentRecord]") -> None:
                 Text(set_text(record.overrides)),
                 Text(record.label),
             )
-    console().print(table)
+    print_whole(table)
 
 
 def print_run(record: "ExperimentRecord") -> None:

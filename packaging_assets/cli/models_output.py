@@ -83,12 +83,10 @@ def print_table(found: Sequence[ModelVersion]) -> None:
     The package type has a column where a model has a name of its own, the stage where a version is not live. All of it
     fits 80 columns; a model's name of more than 13 characters may then take two lines.
     """
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     screen = console()
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    table = light_table()
     rows = [_columns(version) for version in found]
     telling = {
         "type": any(version.package_type != version.model for version in found),
@@ -205,6 +203,24 @@ def console() -> Any:
 
     screen = Console()
     return screen if screen.is_terminal else Console(width=PIPED_WIDTH)
+
+
+def light_table() -> Any:
+    """An empty rich table whose columns have a space between them and nothing else."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+
+
+def print_whole(table: Any) -> None:
+    """Print a table with no cell cut short: on a narrower terminal its lines run over, as they do where it is piped."""
+    from rich.measure import Measurement
+
+    screen = console()
+    natural = Measurement.get(screen, screen.options.update(width=PIPED_WIDTH), table).maximum
+    screen.width = max(screen.width, natural)
+    screen.print(table)
 
 
 def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -102,14 +102,15 @@ def _iso(seconds: float | None) -> str | None:
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    """A line per run, in 80 columns; the run that it retries has a column where one is a retry."""
     from rich.text import Text
 
     from packaging_assets.cli.cache_output import age_of
-    from packaging_assets.cli.models_output import console
+    from packaging_assets.cli.models_output import light_table, print_whole
 
-    table = Table()
-    for heading in ("run", "job", "partition", "status", "started (UTC)", "seconds", "retry of"):
+    retries = any(line["retry_of"] for line in found)
+    table = light_table()
+    for heading in ("run", "job", "partition", "status", "started (UTC)", "seconds", *["retry of"] * retries):
         table.add_column(heading, justify="right" if heading == "seconds" else "left", no_wrap=True)
     for line in found:
         table.add_row(
@@ -119,6 +120,6 @@ def _print_table(found: list[dict[str, Any]]) -> None:
             Text(line["status"], style="green" if line["status"] == SUCCEEDED else "red"),
             age_of(line["started_at"] or "-"),
             "-" if line["seconds"] is None else str(line["seconds"]),
-            (line["retry_of"] or "")[:8],
+            *[(line["retry_of"] or "")[:8]] * retries,
         )
-    console().print(table)
+    print_whole(table)

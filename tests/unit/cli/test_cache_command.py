@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
@@ -85,6 +86,15 @@ def test_an_unchanged_step_is_a_hit(home: SmallHome) -> None:
     assert lines[0] == f"mailer/split {WEEK}: from the cache"
     assert lines[1].endswith("computed by run run-split")
     assert len(lines) == 2
+
+
+def test_on_a_terminal_of_80_columns_no_cell_of_the_list_is_cut_short(home: SmallHome) -> None:
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}
+    result = CliRunner().invoke(main, ["cache", "list", "--home", str(home.folder)], env=terminal, color=True)
+    *_, split, total = click.unstyle(result.stdout).splitlines()
+    fingerprint = home.current("mailer/split").fingerprint[:12]
+    assert " ".join(split.split()) == f"mailer/split {WEEK} * {fingerprint} 5 B 2025-01-13 09:30 run-spli"
+    assert total.startswith("3 artifacts, ")
 
 
 def test_another_param_is_named_with_its_path_and_values(home: SmallHome) -> None:

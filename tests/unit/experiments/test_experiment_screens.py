@@ -26,7 +26,7 @@ def run(home: Path, *arguments: str) -> Result:
 
 
 def lines_of(result: Result) -> list[str]:
-    """Lines with the table's frame and runs of spaces taken away."""
+    """Lines with the frames of tables and runs of spaces taken away."""
     return [" ".join(line.replace("│", " ").split()) for line in result.stdout.splitlines()]
 
 
