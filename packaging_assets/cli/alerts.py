@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
     from packaging_assets.resources.alert_store import Delivery, KeptAlert
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def alerts() -> None:
     """Try out the routes of alerts, and list what was sent.
 

@@ -9,7 +9,7 @@ from packaging_assets.cli.cache_explain import explain
 from packaging_assets.cli.cache_output import age_of, size
 from packaging_assets.cli.cache_prune import prune
 from packaging_assets.cli.models_options import example
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ SHORT = 12
 
 
 @click.group(
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example(
         "packaging cache list --asset 'mailer/*'",

@@ -8,11 +8,12 @@ from packaging_assets.cli.experiment_tune import tune
 from packaging_assets.cli.experiment_values import parse_settings
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.models_output import print_json
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.settings import Settings
 
 
 @click.group(
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example(
         "packaging experiment run mailer --set parameters.depth=8",

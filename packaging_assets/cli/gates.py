@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import json_option
+from packaging_assets.cli.options import CommandGroup, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from packaging_assets.domain.gate_simulation import Goal, SimulatedWeeks
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def gates() -> None:
     """Find out how often the gates are wrong."""
 

@@ -37,7 +37,7 @@ def ingest(
 
     \b
     Try it:
-      packaging ingest --products samples/products.csv --tests samples/package_tests.csv \
+      packaging ingest --products samples/products.csv --tests samples/package_tests.csv \\
                        --feedback samples/customer_feedback.csv
     """
     given = {"products": products, "package_tests": tests, "customer_feedback": feedback}

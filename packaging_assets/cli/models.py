@@ -26,7 +26,7 @@ from packaging_assets.cli.models_output import (
 )
 from packaging_assets.cli.models_promote import promote
 from packaging_assets.cli.models_review import review
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.domain.registry import STAGES, Status, decisions_of
 from packaging_assets.settings import Settings
@@ -36,6 +36,7 @@ STATUSES = {**{status.value: status for status in Status}, SHORT_STATUSES[Status
 
 
 @click.group(
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example(
         "packaging models review",

@@ -11,6 +11,17 @@ import click
 from packaging_assets.settings import Settings, SettingsError, load_settings
 
 
+class CommandGroup(click.Group):
+    """A group that lists each command with the whole first sentence of its help, of which click shows a line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands, by name."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(limit=1000)) for name, command in sorted(self.commands.items())]
+            )
+
+
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--home` and pass the loaded settings to the command as its first argument, `settings`."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from packaging_assets.cli.models_options import example
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ FORCE = "Retry although it cannot be verified that the run's process has ended; 
 
 
 @click.group(
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example("packaging runs list --failed", "packaging runs retry last"),
 )

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import json_option
+from packaging_assets.cli.options import CommandGroup, json_option
 
 if TYPE_CHECKING:
     from packaging_assets.domain.feature_sets import FeatureCatalogue
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def spec() -> None:
     """What a model's YAML can say.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from packaging_assets.runner import JobRunner
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def triggers() -> None:
     """Launch runs by dropping a JSON file into the home's triggers/ folder, or in AWS below triggers/ in the bucket.
 
