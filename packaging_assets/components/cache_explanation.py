@@ -193,9 +193,13 @@ class CacheExplainer:
 def _nothing_there(asset_key: str, partition: str | None) -> ExplanationError:
     if asset_key.rpartition("/")[2] in WITHOUT_FINGERPRINT:
         return ExplanationError(f"{asset_key} is a record in the model registry and has no artifact: it is not cached.")
-    where = f" for {partition}" if partition else ""
+    if partition is None:
+        return ExplanationError(
+            f"Nothing was ever computed for {asset_key} without a partition: name one, as in "
+            f"packaging cache explain {asset_key} 2025-01-06 (packaging cache list --asset {asset_key})."
+        )
     return ExplanationError(
-        f"Nothing was ever computed for {asset_key}{where}: see packaging cache list for what there is."
+        f"Nothing was ever computed for {asset_key} for {partition}: see packaging cache list for what there is."
     )
 
 

@@ -161,6 +161,10 @@ def test_two_artifacts_are_compared_by_fingerprint(home: SmallHome) -> None:
     ("arguments", "said"),
     [
         (("mailer/registered_model", WEEK), "is a record in the model registry and has no artifact"),
+        (
+            ("mailer/model",),
+            "for mailer/model without a partition: name one, as in packaging cache explain mailer/model 2",
+        ),
         (("nothing", WEEK), "Nothing was ever computed for nothing for 2025-01-06"),
         (("../elsewhere", WEEK), "is not valid"),
         (("mailer/split", WEEK, "--against", "2030-01-07"), "neither the beginning of one fingerprint"),
