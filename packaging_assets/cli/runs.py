@@ -35,14 +35,7 @@ def runs() -> None:
 @home_option
 def list_runs(settings: Settings, limit: int, *, failed: bool, as_json: bool) -> None:
     """List runs, latest first; KILLED are those whose process was ended from outside."""
-    import dagster as dg
-
-    if not (settings.dagster_home / "dagster.yaml").is_file():
-        raise click.ClickException(f"Nothing was ever run in {settings.home}.")
-    wanted = [status for status in dg.DagsterRunStatus if not (failed and status.value == SUCCEEDED)]
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        records = instance.get_run_records(dg.RunsFilter(statuses=wanted), limit=limit)
-        found = [_described(instance, record, settings) for record in records]
+    found = _latest_runs(settings, limit, failed=failed)
     if as_json:
         from packaging_assets.cli.models_output import print_json
 
@@ -50,7 +43,7 @@ def list_runs(settings: Settings, limit: int, *, failed: bool, as_json: bool) ->
     elif found:
         _print_table(found)
     else:
-        click.echo("No such runs.")
+        click.echo(f"No such runs in {settings.home}.")
 
 
 @runs.command(epilog=example("packaging runs retry last", "packaging runs retry 3f9a2c41"))
@@ -78,6 +71,17 @@ def retry(settings: Settings, run: str, *, force: bool) -> None:
         except (RunRecordError, JobFailedError) as error:
             raise click.ClickException(str(error)) from None
     print_outcome(console, outcome)
+
+
+def _latest_runs(settings: Settings, limit: int, *, failed: bool) -> list[dict[str, Any]]:
+    import dagster as dg
+
+    if not (settings.dagster_home / "dagster.yaml").is_file():  # nothing was ever run, and opening Dagster would write
+        return []
+    wanted = [status for status in dg.DagsterRunStatus if not (failed and status.value == SUCCEEDED)]
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        records = instance.get_run_records(dg.RunsFilter(statuses=wanted), limit=limit)
+        return [_described(instance, record, settings) for record in records]
 
 
 def _described(instance: "dg.DagsterInstance", record: "dg.RunRecord", settings: Settings) -> dict[str, Any]:

@@ -59,3 +59,10 @@ def test_no_cell_is_cut_short_where_a_retry_has_a_column(home: Path) -> None:
     assert heading.split()[-2:] == ["retry", "of"]
     assert line.split() == ["bbbb0002", "warehouse", "2025-01-06..2025-01-12", "FAILURE", "-", "-", "aaaa0001"]
     assert other.split() == ["aaaa0001", "warehouse", "2025-01-06..2025-01-12", "FAILURE", "-", "-"]
+
+
+def test_a_home_in_which_nothing_was_run_has_an_empty_list_and_stays_as_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    said = [CliRunner().invoke(main, ["runs", "list", *options, "--home", str(home)]) for options in ([], ["--json"])]
+    assert [(result.exit_code, result.stdout) for result in said] == [(0, f"No such runs in {home}.\n"), (0, "[]\n")]
+    assert not home.exists()
