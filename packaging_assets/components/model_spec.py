@@ -207,6 +207,10 @@ FIXED = ("name", "package_type", "stage", "replaces", "owners")
 """Fields that no run may set otherwise than the YAML does."""
 
 
+MAY_BE_SET = [name for name in ModelSpec.model_fields if name not in {*FIXED, "labels"}]
+"""Fields that a run may set."""
+
+
 def _set(fields: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     _check_may_be_set(key)
@@ -219,8 +223,8 @@ def _set(fields: dict[str, Any], key: str, value: Any) -> None:
     for name in path:
         inner = inner.get(name) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or (last not in inner and path[:1] != ["parameters"]):
-        known = ", ".join(sorted(inner if isinstance(inner, dict) else fields))
-        raise OverrideError(f"a model has no field {key!r}; there is {known}: see `packaging spec docs`")
+        known = sorted(inner if path and isinstance(inner, dict) else MAY_BE_SET)
+        raise OverrideError(f"a model has no field {key!r}; there is {', '.join(known)}: see `packaging spec docs`")
     inner[last] = value
 
 

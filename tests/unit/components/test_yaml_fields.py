@@ -220,6 +220,13 @@ def test_values_set_one_after_the_other_build_on_each_other():
         ({"features.exclude": "brand"}, "features.exclude = 'brand' cannot be: give a list of groups or columns"),
         ({"features.exclude": ["title"]}, "features.exclude: 'title' is not among the features"),
         ({"features": "wide"}, "mailer: features = 'wide' cannot be: "),
+        (
+            {"feature": "tabular"},
+            (
+                "a model has no field 'feature'; there is architecture, class_weights, description, features, "
+                "feeds_from, gates, instances, parameters, score_folds, search, seed, split, suitable_from: see"
+            ),
+        ),
         ({"instances.train.size": 3}, "a model has no field 'instances.train.size'; there is instance_count,"),
         ({"class_weights.neither": 3}, "a model has no field 'class_weights.neither'; there is not_suitable, suitable"),
         ({"class_weights.suitable": -3}, "mailer: class_weights.ClassWeights.suitable = -3 cannot be"),
