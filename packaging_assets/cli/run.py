@@ -81,9 +81,8 @@ def asked_job(job: str, partition: str | None, first: str | None, last: str | No
     if name not in JOB_NAMES:
         raise click.BadParameter(f"{name!r} is not one of {', '.join(JOB_NAMES)}.", param_hint="JOB")
     if bool(at) + bool(partition) + bool(first or last) != 1 or bool(first) != bool(last):
-        raise click.UsageError(
-            f"Say the partition of {name} once: {name}@PARTITION, or --partition, or --from and --to."
-        )
+        ranges = ", or --from and --to" if name == "warehouse" else ""
+        raise click.UsageError(f"Say the partition of {name} once: {name}@PARTITION or --partition{ranges}.")
     if at:
         partition, dots, last = window.partition("..")
         if not partition or (dots and not last):

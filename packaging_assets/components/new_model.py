@@ -105,7 +105,8 @@ def _values(name: str, asked: NewModel, models: ModelSet, defs: Path) -> dict[st
     values["package_type"] = asked.package_type or values.get("package_type") or name
     if values["package_type"] not in PACKAGE_TYPES:
         raise NewModelError(
-            f"which package type does {name!r} decide on? Give a model it is like, or one of {', '.join(PACKAGE_TYPES)}"
+            f"which package type does {name!r} decide on? Give --like MODEL, or --package-type with one of "
+            f"{', '.join(PACKAGE_TYPES)}"
         )
     if asked.architecture and asked.architecture != values.get("architecture", "catboost"):
         values = {key: value for key, value in values.items() if key not in {"parameters", "search"}}

@@ -122,7 +122,7 @@ def test_every_line_that_is_commented_out_is_the_default_it_says_it_is(defs):
         (["Two", "--like", "box"], "name = 'Two' cannot be: String should match pattern"),
         (["../two", "--like", "box"], "name = '../two' cannot be: String should match pattern"),
         (["two", "--like", "sioc"], "there is no model 'sioc' to be like; there is box, mailer"),
-        (["two"], "which package type does 'two' decide on? Give a model it is like, or one of mailer, bag, box, sioc"),
+        (["two"], "decide on? Give --like MODEL, or --package-type with one of mailer, bag, box, sioc"),
         (["two", "--package-type", "tube"], "which package type does 'two' decide on?"),
     ],
 )

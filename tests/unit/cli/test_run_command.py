@@ -31,10 +31,10 @@ def test_a_partition_can_be_said_in_either_way(
 @pytest.mark.parametrize(
     ("job", "options", "message"),
     [
-        ("weekly", (None, None, None), "Say the partition of weekly once"),
+        ("weekly", (None, None, None), "Say the partition of weekly once: weekly@PARTITION or --partition.$"),
         ("weekly@2025-01-06", ("2025-01-06", None, None), "Say the partition of weekly once"),
         ("warehouse", ("2025-01-06", "2025-01-06", "2025-01-12"), "Say the partition of warehouse once"),
-        ("warehouse", (None, "2025-01-06", None), "Say the partition of warehouse once"),
+        ("warehouse", (None, "2025-01-06", None), "PARTITION or --partition, or --from and --to.$"),
         ("weekly@", (None, None, None), "'weekly@' lacks a day"),
         ("warehouse@2025-01-06..", (None, None, None), "lacks a day"),
         ("weekly@2025-01-06..2025-01-13", (None, None, None), "Ranges are for the warehouse"),
