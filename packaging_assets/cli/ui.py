@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from packaging_assets.settings import PROJECT_ROOT, Settings
 @home_option
 def ui(settings: Settings, port: int, host: str) -> None:
     """Open the Dagster UI over the home, with its daemon for schedules; Ctrl-C ends both."""
+    _check_can_listen(host, port)
     from packaging_assets.home import prepare_home  # imports the warehouse
 
     prepare_home(settings)
@@ -27,3 +29,14 @@ def ui(settings: Settings, port: int, host: str) -> None:
     dg = Path(sys.executable).parent / "dg"
     os.chdir(PROJECT_ROOT)
     os.execve(dg, [str(dg), "dev", "--host", host, "--port", str(port)], environment)  # noqa: S606 - a fixed command
+
+
+def _check_can_listen(host: str, port: int) -> None:
+    """Refuse before anything is started: where the UI cannot listen, Dagster's daemon would run without it."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise click.ClickException(
+            f"The UI cannot listen at {host}, port {port}: {error.strerror}. If this home's UI is open already, use "
+            "that one; else give another --port."
+        ) from None

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.served_ui import ServedUi
+from packaging_assets.cli.main import main
 from packaging_assets.settings import PROJECT_ROOT
 
 IN_THE_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
@@ -35,6 +38,16 @@ def test_it_serves_all_assets_and_ends_with_all_its_servers_even_if_started_in_t
     keys = {"/".join(node["assetKey"]["path"]) for node in answer["data"]["assetNodes"]}
     assert {"labels", "features", "mailer/model", "sioc/champion", "daily/predictions"} <= keys
     assert _left_of(home) == []
+
+
+def test_where_the_port_is_taken_nothing_is_started_and_the_home_is_left_alone(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(main, ["ui", "--port", port, "--home", str(home)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: The UI cannot listen at 127.0.0.1, port {port}: Address already in use")
+    assert result.stderr.endswith("If this home's UI is open already, use that one; else give another --port.\n")
+    assert not home.exists()
 
 
 def _left_of(home: Path) -> list[int]:
