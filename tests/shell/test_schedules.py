@@ -140,6 +140,23 @@ def test_cron_times_are_those_of_the_settings(settings: Settings) -> None:
     assert {schedule.execution_timezone for schedule in schedules} == {"UTC"}
 
 
+def test_a_schedule_says_what_it_does_and_by_which_settings(settings: Settings) -> None:
+    other = {"daily_at": dt.time(4, 30), "catch_up_days": 3}
+    definitions = build_definitions(settings.model_copy(update=other))
+    names = ("weekly_training", "monthly_inference", "daily_inference")
+    assert [definitions.resolve_schedule_def(f"{name}_schedule").description for name in names] == [
+        "Trains on the week that has ended. Fails if a day of it is not built in the warehouse.",
+        (
+            "Scores everything known by the end of the month that has ended. Fails if a day of it is not built in the "
+            "warehouse."
+        ),
+        (
+            "Scores each of the last 3 days that has no predictions as soon as its products have arrived, from 04:30 "
+            "UTC of the day after on."
+        ),
+    ]
+
+
 @pytest.mark.parametrize(
     ("schedule", "at", "partition"),
     [

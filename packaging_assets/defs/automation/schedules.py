@@ -33,7 +33,12 @@ def weekly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """Train on Mondays, on the week that has just ended."""
     at = settings.weekly_at
     return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
-        WEEKLY_JOB, name="weekly_training_schedule", hour_of_day=at.hour, minute_of_hour=at.minute, day_of_week=1
+        WEEKLY_JOB,
+        name="weekly_training_schedule",
+        description="Trains on the week that has ended. Fails if a day of it is not built in the warehouse.",
+        hour_of_day=at.hour,
+        minute_of_hour=at.minute,
+        day_of_week=1,
     )
 
 
@@ -41,14 +46,27 @@ def monthly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """Score the whole inventory on the first of the month."""
     at = settings.monthly_at
     return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
-        MONTHLY_JOB, name="monthly_inference_schedule", hour_of_day=at.hour, minute_of_hour=at.minute, day_of_month=1
+        MONTHLY_JOB,
+        name="monthly_inference_schedule",
+        description="Scores everything known by the end of the month that has ended. Fails if a day of it is not built "
+        "in the warehouse.",
+        hour_of_day=at.hour,
+        minute_of_hour=at.minute,
+        day_of_month=1,
     )
 
 
 def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """Score a day's products as soon as they have arrived, from `daily_at` on."""
 
-    @dg.schedule(name="daily_inference_schedule", job=DAILY_JOB, cron_schedule="*/15 * * * *", execution_timezone="UTC")
+    @dg.schedule(
+        name="daily_inference_schedule",
+        job=DAILY_JOB,
+        description=f"Scores each of the last {settings.catch_up_days} days that has no predictions as soon as its "
+        f"products have arrived, from {settings.daily_at:%H:%M} UTC of the day after on.",
+        cron_schedule="*/15 * * * *",
+        execution_timezone="UTC",
+    )
     def daily_inference_schedule(
         context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
