@@ -20,7 +20,7 @@ from packaging_assets.resources.built_days import (
     record_built_days,
 )
 from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
-from packaging_assets.resources.dbt_builder import DbtBuilder
+from packaging_assets.resources.dbt_builder import DbtBuilder, DbtBuildError
 from packaging_assets.resources.outcome_rows import OUTCOME_GROUP, outcomes_version
 from packaging_assets.resources.warehouse import Warehouse
 from packaging_assets.settings import Settings, current_settings
@@ -141,7 +141,15 @@ def dbt_models(context: dg.ComponentLoadContext) -> dg.Definitions:
             return
         replaced = [day for day in days if stale[0] <= day <= stale[-1]]
         forget_built_days(warehouse, replaced)
-        yield from dbt.build(context, _window(stale, settings))
+        try:
+            yield from dbt.build(context, _window(stale, settings))
+        except DbtBuildError:
+            if built_group(warehouse, "reference_models") is None:
+                raise DbtBuildError(
+                    "the warehouse has no reference tables yet, from which days are built: run "
+                    f"`packaging run warehouse --partition {stale[-1]}` once, which builds this day too"
+                ) from None
+            raise
         # A day of which one table alone was built is as built as it was before.
         done = [day for day in replaced if not context.is_subset or day in current]
         record_built_days(warehouse, {day: wanted[day] for day in done})
