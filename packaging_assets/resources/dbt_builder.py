@@ -1,6 +1,7 @@
 """`dbt build` for the assets that a Dagster step selects."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -125,4 +126,9 @@ def _reason(result: Any) -> str:
     if result.result is None:
         return f"dbt failed: {result.exception}"
     failed = [node for node in result.result.results if node.status in ("error", "fail")]
-    return "dbt failed: " + "; ".join(f"{node.node.unique_id}: {node.message}" for node in failed)
+    return "dbt failed: " + "; ".join(f"{node.node.unique_id}: {_first_paragraph(node.message)}" for node in failed)
+
+
+def _first_paragraph(message: str | None) -> str:
+    """What dbt says of a node, in one line: which file, and the database's error without the statement's lines."""
+    return " ".join(re.split(r"\n\s*\n", (message or "").strip())[0].split())

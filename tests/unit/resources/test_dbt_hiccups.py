@@ -47,6 +47,18 @@ def test_what_passes_is_told_from_what_is_wrong(result, expected):
     assert will_pass(result) is expected
 
 
+def test_a_failure_is_told_in_one_line_with_what_the_database_said():
+    said = (
+        "Runtime Error in model package_evidence (models/labels/package_evidence.sql)\n  Catalog Error: Table with "
+        'name stg_tests does not exist!\n  Did you mean "raw.tests"?\n  \n  LINE 17: select\n           ^^^^\n'
+    )
+    assert dbt_builder._reason(ended(("error", said), ("success", "INSERT 0 1"), ("fail", None))) == (
+        "dbt failed: model.packaging.product_features: Runtime Error in model package_evidence "
+        "(models/labels/package_evidence.sql) Catalog Error: Table with name stg_tests does not exist! "
+        'Did you mean "raw.tests"?; model.packaging.product_features: '
+    )
+
+
 @pytest.mark.parametrize(
     ("answers", "naps"),
     [
