@@ -84,8 +84,8 @@ def review(
         _show(settings, item)
         if asks:
             _ask(settings, registry, item, reason, actor)
-    if not asks:
-        first = pending[0]
+    first = pending[0]
+    if not asks and _waits(first):
         click.echo(
             f'\nDecide: packaging models review {first.model} {first.version} --approve --reason "..."  (or --reject)'
         )
@@ -98,8 +98,12 @@ def _pending(
         check_model(registry, model, settings)
     if model is not None and version is not None:
         return [registry.get(model, version)]
-    # A shadow's good versions stay pending: nobody can approve them.
-    return [found for found in registry.versions(model, Status.PENDING) if found.stage != "shadow"]
+    return [found for found in registry.versions(model, Status.PENDING) if _waits(found)]
+
+
+def _waits(version: ModelVersion) -> bool:
+    """Whether it waits for a person. A shadow's good versions stay pending: nobody can approve them."""
+    return version.status is Status.PENDING and version.stage != "shadow"
 
 
 def _decide_by_flags(

@@ -59,7 +59,16 @@ def test_a_shadow_waits_for_nobody(home, run):
     register(home, "2025-01-13", "approve", model="mailer_text", package_type="mailer", stage="shadow")
     assert ("mailer_text", 1, "PendingManualApproval") in statuses(home)
     assert "mailer_text" not in run("review").stdout
-    assert "mailer_text version 1" in run("review", "mailer_text", "1", "--list").stdout
+    shown = run("review", "mailer_text", "1", "--list").stdout
+    assert "mailer_text version 1" in shown
+    assert "Decide:" not in shown
+
+
+def test_a_version_that_was_decided_is_shown_without_asking_to_decide(run):
+    run("review", "bag", "1", "--reject", *BY_ADA)
+    shown = run("review", "bag", "1", "--list").stdout
+    assert "bag version 1, week of 2025-01-13: Rejected\n" in shown
+    assert "Decide:" not in shown
 
 
 def test_the_list_as_json_names_the_card(run):
