@@ -119,10 +119,8 @@ def _run(settings: Settings, asked: Sequence[AskedJob], *, no_cache: bool) -> No
 def print_outcome(console: "Console", outcome: "JobRun") -> None:
     """What a job did, in a line, and a line for each step that is not deterministic."""
     hits = sum(value == "hit" for value in outcome.cache.values())
-    console.print(
-        f"{outcome.job} {outcome.partition}: done in {outcome.seconds:.1f} s, {hits} of {len(outcome.cache)} steps "
-        f"from the cache (run {outcome.run_id})"
-    )
+    cached = f", {hits} of {len(outcome.cache)} steps from the cache" if outcome.cache else ""
+    console.print(f"{outcome.job} {outcome.partition}: done in {outcome.seconds:.1f} s{cached} (run {outcome.run_id})")
     for asset, files in outcome.differing.items():
         console.print(
             f"[yellow]{asset} was computed again and differs in {', '.join(files)}: its step is not deterministic. "

@@ -57,7 +57,7 @@ class FakeRunner:
         self.asked.append((job, first, last, tags))
         if job == "monthly":
             raise JobFailedError("monthly for 2025-01-01 failed: a/step: no", [])
-        return JobRun(job, first, "id", 1.0, {"a/step": "hit"})
+        return JobRun(job, first, "id", 1.0, {} if job == "warehouse" else {"a/step": "hit"})
 
 
 def test_several_jobs_run_in_order_in_one_process_until_one_fails(
@@ -74,6 +74,14 @@ def test_several_jobs_run_in_order_in_one_process_until_one_fails(
     assert result.exit_code == 1
     assert "weekly 2025-01-06: done in 1.0 s, 1 of 1 steps from the cache" in " ".join(result.stderr.split())
     assert "Error: monthly for 2025-01-01 failed: a/step: no" in result.stderr
+
+
+def test_a_job_none_of_whose_steps_is_cached_tells_no_share_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module.JobRunner, "for_home", lambda _: FakeRunner())
+    result = CliRunner().invoke(main, ["run", "warehouse@2025-01-06", "--home", str(tmp_path)])
+    assert result.stderr.strip() == "warehouse 2025-01-06: done in 1.0 s (run id)"
 
 
 @pytest.mark.parametrize(
