@@ -72,7 +72,9 @@ class Settings(AwsSettings, BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PACKAGING_", extra="forbid", frozen=True)
 
-    env: Literal["local", "aws"] = Field(default="local", description="Which column of resources to use.")
+    env: Literal["local", "aws"] = Field(
+        default="local", description="Which resources to use: those of this machine, or those of AWS."
+    )
     home: Path = Field(
         DEFAULT_HOME,
         description="The folder with warehouse, artifacts, registry and Dagster's own storage.",
