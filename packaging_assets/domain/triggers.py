@@ -151,6 +151,8 @@ def _refuse_constant(name: str) -> None:
 
 def _problem(problem: Any) -> str:
     field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":  # its input is all that was given
+        return f"{_shown(field)} is missing."
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{_shown(field)} = {_shown(problem['input'])}: {message}." if field else f"{message}."
 

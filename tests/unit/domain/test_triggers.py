@@ -52,6 +52,7 @@ def test_equal_requests_have_one_identity_however_they_are_written():
     ("fields", "problem"),
     [
         ({"pipeline": "train"}, "give either `partition` or `partitions`."),
+        ({"partition": "2025-01-06"}, "'pipeline' is missing."),
         (
             {"pipeline": "train", "partition": "2025-01-06", "partitions": ["2025-01-13"]},
             "give either `partition` or `partitions`.",
