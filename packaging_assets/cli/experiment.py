@@ -19,7 +19,7 @@ from packaging_assets.settings import Settings
         "packaging experiment run mailer --set parameters.depth=8",
         "packaging experiment list",
         "packaging experiment compare 3f0c9a12de champion",
-        "packaging experiment tune mailer --trials 40",
+        "packaging experiment tune mailer --space space.yaml --trials 40",
     ),
 )
 def experiment() -> None:

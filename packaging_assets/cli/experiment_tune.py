@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example(
-        "packaging experiment tune mailer --trials 40",
-        "packaging experiment tune mailer --week 2025-01-20 --space space.yaml --timeout 600",
+        "packaging experiment tune mailer --space space.yaml --trials 40",
+        "packaging experiment tune mailer --space space.yaml --week 2025-01-20 --timeout 600",
     )
 )
 @click.argument("model")
