@@ -110,9 +110,10 @@ def list_versions(
 @models.command(epilog=example("packaging models show mailer champion"))
 @click.argument("model")
 @click.argument("version", metavar="VERSION|champion")
+@click.option("--all", "is_whole", is_flag=True, help="Also the drift of each feature; --json always has it.")
 @json_option
 @home_option
-def show(settings: Settings, model: str, version: str, as_json: bool) -> None:
+def show(settings: Settings, model: str, version: str, *, is_whole: bool, as_json: bool) -> None:
     """Show one version, or the champion: where it comes from, why it has its status, and what was done to it."""
     registry = models_options.open_registry(settings)
     found = find_version(registry, model, version, settings)
@@ -124,7 +125,7 @@ def show(settings: Settings, model: str, version: str, as_json: bool) -> None:
         lines = [transition_json(line) for line in history]
         print_json({**version_json(found), **card_json(card), "history": lines, "decisions_about_model": decisions})
     else:
-        print_version(found, history)
+        print_version(found, history, is_whole=is_whole)
         if card is not None:
             click.echo(f"Model card: {place_of_card(card)}")
         click.echo(f"Decisions about {model} so far: {decisions}.")

@@ -10,6 +10,8 @@ import click
 from packaging_assets.domain.registry import ModelVersion, Status, Transition
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from packaging_assets.resources.model_cards import CardPage
 
 PR_AUC = "pr_auc"
@@ -20,6 +22,9 @@ SHORT_STATUSES = {Status.APPROVED: "Approved", Status.REJECTED: "Rejected", Stat
 """Statuses as a table shows them, in 80 columns."""
 
 PIPED_WIDTH = 160
+
+_OF_EACH_FEATURE = "drift."
+"""The beginning of the names of the metrics that there are for each feature: hundreds."""
 
 
 def version_json(version: ModelVersion) -> dict[str, Any]:
@@ -140,18 +145,22 @@ def _why_not_approved(found: Sequence[ModelVersion], width: int) -> Generator[An
         yield Text("All reasons of a version: packaging models show MODEL VERSION")
 
 
-def print_version(version: ModelVersion, history: Sequence[Transition]) -> None:
-    """Everything about one version."""
+def print_version(version: ModelVersion, history: Sequence[Transition], *, is_whole: bool = False) -> None:
+    """What a version is, why it has its status, its metrics and its record; the drift of each feature if `is_whole`."""
     from rich.table import Table
     from rich.text import Text
 
     screen = console()
-    grid = Table.grid(padding=(0, 2))
-    for name, value in _described(version):
-        grid.add_row(Text(name, style="bold"), Text(value))
-    screen.print(grid)
+    _print_pairs(screen, _described(version))
     for reason in version.reasons:
         screen.print(Text(f"  - {reason}"))
+    metrics = [(name, _formatted(value, ".4g")) for name, value in _figures(version.metrics)]
+    shown = [(name, value) for name, value in metrics if is_whole or not name.startswith(_OF_EACH_FEATURE)]
+    screen.print()
+    _print_pairs(screen, shown)
+    if len(shown) < len(metrics):
+        screen.print(f"and {len(metrics) - len(shown)} figures of the drift of each feature: add --all", style="dim")
+    screen.print()
     table = Table(title="record", title_justify="left")
     for heading in ("at (UTC)", "who", "did", "status", "champion", "why"):
         table.add_column(heading, no_wrap=heading == "at (UTC)")
@@ -180,20 +189,28 @@ def card_json(card: "CardPage | None") -> dict[str, str | None]:
     }
 
 
+def _print_pairs(screen: "Console", pairs: Sequence[tuple[str, str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for name, value in pairs:
+        grid.add_row(Text(name, style="bold"), Text(value))
+    screen.print(grid)
+
+
 def _described(version: ModelVersion) -> list[tuple[str, str]]:
-    metrics = [(name, _formatted(value, ".4g")) for name, value in _figures(version.metrics)]
     return [
         ("version", f"{version.model} {version.version}{' (champion)' if version.is_champion else ''}"),
         ("package type", version.package_type),
         ("stage", version.stage),
         ("week", version.training_week),
         ("status", f"{version.status}, by {version.actor} at {version.updated_at:%Y-%m-%d %H:%M} UTC"),
-        ("verdict", version.verdict),
-        *metrics,
         ("artifact", version.artifact_uri),
         ("metrics", version.metrics_uri),
         ("content hash", version.content_hash),
         ("code version", version.code_version),
+        ("verdict", version.verdict),
     ]
 
 

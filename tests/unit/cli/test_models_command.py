@@ -151,6 +151,28 @@ def test_shadow_models_are_listed_with_type_and_stage_and_can_be_asked_for(run, 
     assert "Version 1 of mailer_text was judged as a shadow" in refused.replace("\n", " ")
 
 
+def test_show_leaves_out_the_drift_of_each_feature_unless_asked(run, home):
+    drift = {"missing": {"brand": {"share": 0.25, "z": 1.5}}, "unseen": {"brand": 0.125}}
+    register(home, "2025-01-20", "reject", model="bag", reasons=("Too late.",), pr_auc=0.5, drift=drift)
+    lines = run("show", "bag", "2").stdout.splitlines()
+    texts = [line.strip() for line in lines]
+    assert texts[texts.index("- Too late.") - 1].split() == ["verdict", "reject"]
+    assert texts[texts.index("- Too late.") + 1 :][:4] == [
+        "",
+        "pr_auc  0.5",
+        "and 3 figures of the drift of each feature: add --all",
+        "",
+    ]
+    whole = [line.split() for line in run("show", "bag", "2", "--all").stdout.splitlines()]
+    figures = [words for words in whole if words and words[0].startswith("drift.")]
+    assert figures == [
+        ["drift.missing.brand.share", "0.25"],
+        ["drift.missing.brand.z", "1.5"],
+        ["drift.unseen.brand", "0.125"],
+    ]
+    assert json.loads(run("show", "bag", "2", "--json").stdout)["metrics"]["drift"] == drift
+
+
 def test_a_decision_stands_although_the_projects_models_cannot_be_read(run, home, monkeypatch):
     def unreadable():
         raise ModelSetError("two models are called 'mailer'")
