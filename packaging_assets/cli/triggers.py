@@ -104,7 +104,8 @@ def run(settings: Settings) -> None:
     alerts, routes = alert_store_for(settings), alert_routes_for(settings)
     look = trigger_look(settings, load_models(), runner.instance, waiting, alerts, routes, SystemClock())
     outcome = look.take()
-    failed = [launch for launch in outcome.launches if not _launch(launch, runner)]
+    # A launch may wait here for hours while those before it run; another process takes it for lost after minutes.
+    failed = [launch for launch in outcome.launches if not look.is_launched(launch) and not _launch(launch, runner)]
     look.take()  # puts away what was launched
     _report(outcome)
     if failed or outcome.rejected or outcome.trouble:

@@ -63,6 +63,10 @@ class TriggerLook:
                 self._guarded(name, outcome, lambda name=name: self.store.settle(name))
         return outcome
 
+    def is_launched(self, launch: Launch) -> bool:
+        """Whether there is a run for it by now."""
+        return launch.run.partition in self.launched(launch.trigger)
+
     def _guarded(self, name: str, outcome: Outcome, step: Callable[[], None]) -> bool:
         """Take a step with a file; False if that failed, and it is to be looked at again."""
         try:

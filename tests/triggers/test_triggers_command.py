@@ -1,0 +1,71 @@
+"""`packaging triggers run` in several processes at once, as cron starts it while an earlier one still works."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+
+from packaging_assets.cli import triggers
+from packaging_assets.runner import JobRun, JobRunner
+
+HOUR = 3600
+
+
+class SlowRunner:
+    """Records each run in Dagster, and lets another `packaging triggers run` begin during the first of them."""
+
+    definitions = dg.Definitions()
+
+    def __init__(self, instance: dg.DagsterInstance, home: Path) -> None:
+        self.instance, self.home = instance, home
+        self.partitions: list[str] = []
+        self.second: Result | None = None
+
+    def run(self, job: str, *, first: str, tags: Mapping[str, str], assets: object) -> JobRun:
+        assert assets is None
+        self.partitions.append(first)
+        run_id = str(uuid.uuid4())
+        self.instance.add_run(dg.DagsterRun(job, run_id=run_id, tags={**tags, "dagster/partition": first}))
+        if len(self.partitions) == 1:
+            for taken in (self.home / "triggers" / "taken").glob("*.json"):
+                os.utime(taken, (time.time() - HOUR, time.time() - HOUR))
+            self.second = launch_what_waits(self.home)
+        return JobRun(job, first, run_id, 1.0, {})
+
+
+def launch_what_waits(home: Path) -> Result:
+    return CliRunner().invoke(triggers.triggers, ["run", "--home", str(home)])
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowRunner]:
+    monkeypatch.setenv("PACKAGING_LAST_DAY", "2025-02-02")
+    (tmp_path / "triggers").mkdir()
+    with dg.DagsterInstance.ephemeral() as instance:
+        slow = SlowRunner(instance, tmp_path)
+
+        def for_home(*_: Any) -> SlowRunner:
+            return slow
+
+        monkeypatch.setattr(JobRunner, "for_home", for_home)
+        yield slow
+
+
+def test_what_waits_for_an_earlier_run_to_end_is_launched_once_though_another_process_looks(runner: SlowRunner):
+    weeks = ["2025-01-06", "2025-01-13", "2025-01-20"]
+    (runner.home / "triggers" / "weeks.json").write_text(json.dumps({"pipeline": "train", "partitions": weeks}))
+    (runner.home / "triggers" / "z.json").write_text(json.dumps({"pipeline": "daily", "partition": "2025-01-12"}))
+    first = launch_what_waits(runner.home)
+    assert (first.exit_code, first.stderr) == (0, "")
+    assert runner.second is not None
+    assert (runner.second.exit_code, runner.second.stderr) == (0, "")
+    assert sorted(runner.partitions) == ["2025-01-06", "2025-01-12", "2025-01-13", "2025-01-20"]
+    done = (runner.home / "triggers" / "done").glob("*.run.json")
+    assert sorted(key for path in done for key in json.loads(path.read_text())["runs"]) == sorted(runner.partitions)
