@@ -7,7 +7,7 @@ import dagster as dg
 
 from packaging_assets.artifacts.run_step import StepResult
 from packaging_assets.artifacts.step import Compute, Input
-from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.artifacts.store import Artifact, ArtifactError, ArtifactInput, ArtifactStore
 from packaging_assets.components.checks import SEVERITIES, check_results, check_specs, stored_verdict
 from packaging_assets.components.instance_spec import InstanceSpec, most_demanding
 from packaging_assets.components.model_set import ModelSet
@@ -131,7 +131,7 @@ def predictions_asset(
         # Dagster's record of the inventory's checks may be of other champions, or missing; these are the ones at hand.
         drift = run_inventory_checks(runner, inventory, inputs, serving, models)
         refuse_failed_checks(f"{cadence}/inventory", context.partition_key, verdict_in(artifact_store, drift))
-        last = artifact_store.current(f"{cadence}/predictions", context.partition_key)
+        last = _last_predictions(artifact_store, f"{cadence}/predictions", context.partition_key)
         result = runner.run(
             predict,
             inputs={"inventory": inventory, **inputs},
@@ -244,6 +244,14 @@ def run_inventory_checks(
         asset_key=f"{inventory.artifact.asset_key}_checks",
         instances=beside_predictions(predict_instances(models)),
     )
+
+
+def _last_predictions(store: ArtifactStore, asset_key: str, partition: str) -> Artifact | None:
+    """What a refusal goes back to; damaged or deleted predictions must not keep the run from making them again."""
+    try:
+        return store.current(asset_key, partition)
+    except ArtifactError:
+        return None
 
 
 def predict_instances(models: ModelSet) -> InstanceSpec:

@@ -1,5 +1,6 @@
 """Predictions refuse products, and scores, that are unlike those the champions learned from and were judged by."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,24 @@ def test_scores_unlike_those_it_was_judged_by_are_recorded_and_not_loaded(shop: 
     assert not [event for event in result.all_events if event.is_step_materialization]
     assert shop.loaded() == before
     assert shop.store.current("daily/predictions", DAY) == good
+
+
+def test_predictions_whose_damaged_folder_was_deleted_as_told_are_made_again(shop: Shop, materialize: Run) -> None:
+    shop.receive(products(1000, 5))
+    assert shop.predict(materialize).success
+    before, good = shop.loaded(), shop.store.current("daily/predictions", DAY)
+    assert good is not None
+    folder = Path(shop.store.location) / good.uri
+    (folder / "part-00000.parquet").chmod(0o644)
+    (folder / "part-00000.parquet").write_bytes(b"PAR1")
+
+    name, message = error_of(shop.predict(materialize))
+    assert (name, f"Delete the folder {folder} and materialize" in message) == ("ArtifactError", True)
+    shutil.rmtree(folder)
+
+    assert shop.predict(materialize).success
+    assert shop.store.current("daily/predictions", DAY) == good
+    assert shop.loaded() == before
 
 
 def test_the_first_predictions_can_be_refused_too(shop: Shop, materialize: Run) -> None:
