@@ -76,10 +76,15 @@ def _uris_below(root: Path) -> Iterator[str]:
 def is_pointed(root: Path, uri: str) -> bool:
     """Whether the pointer of the artifact's partition names it."""
     partition, _, fingerprint = uri.rpartition("/")
+    return read_pointer(root / partition / POINTER) == fingerprint
+
+
+def read_pointer(path: Path) -> str | None:
+    """What a pointer says, which is no fingerprint where the file is damaged; None if there is none."""
     try:
-        return (root / partition / POINTER).read_text().strip() == fingerprint
+        return path.read_text(errors="replace").strip()
     except FileNotFoundError:
-        return False
+        return None
 
 
 def set_aside(root: Path, uri: str, *, even_if_current: bool) -> bool:

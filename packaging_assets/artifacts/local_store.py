@@ -38,6 +38,7 @@ from packaging_assets.artifacts.store import (
     FileEntry,
     MissingArtifactError,
     artifact_uri,
+    is_fingerprint,
     parse_uri,
     partition_path,
 )
@@ -131,14 +132,14 @@ class LocalArtifactStore:
     def current(self, asset_key: str, partition: str | None) -> Artifact | None:
         """The artifact that the pointer names, or None if the partition has none."""
         pointer = self._root / partition_path(asset_key, partition) / POINTER
-        try:
-            fingerprint = pointer.read_text().strip()
-        except FileNotFoundError:
+        fingerprint = local_removal.read_pointer(pointer)
+        if fingerprint is None:
             return None
-        artifact = self.find(asset_key, partition, fingerprint)
+        artifact = self.find(asset_key, partition, fingerprint) if is_fingerprint(fingerprint) else None
         if artifact is None:
             raise ArtifactError(
-                f"{pointer} names {fingerprint}, which is not there: materialize {asset_key} for this partition again."
+                f"{pointer} names {fingerprint!a:.80}, which is not there: materialize {asset_key} for this partition "
+                "again."
             )
         return artifact
 

@@ -180,6 +180,23 @@ def test_a_pointer_to_nothing_is_told(store, commit, root):
         store.point(artifact)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"abc", b"../../secret"])
+def test_a_damaged_pointer_is_told_and_replaced_by_the_next_materialization(store, commit, root, content):
+    artifact = commit()
+    store.point(artifact)
+    pointer = root / "mailer/split/2025-01-06/current"
+    pointer.write_bytes(content)
+    with pytest.raises(ArtifactError) as told:
+        store.current(KEY, WEEK)
+    named = content.decode(errors="replace")
+    assert str(told.value) == (
+        f"{pointer} names {named!a}, which is not there: materialize mailer/split for this partition again."
+    )
+    assert not store.pointed(artifact.uri)
+    store.point(artifact)
+    assert store.current(KEY, WEEK) == artifact
+
+
 class InjectedError(Exception):
     """A failure that a test brought about."""
 
