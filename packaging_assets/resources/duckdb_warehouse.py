@@ -4,10 +4,12 @@ DuckDB lets one process write, and none read meanwhile. So every call opens its 
 waits for the lock; dbt does the same with its own connection.
 """
 
+import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +92,27 @@ class DuckDBWarehouse:
     def create_tables(self) -> None:
         """Create what does not exist yet of `warehouse_tables.sql`, and add the columns that older tables lack."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self._create_file()
         with self._connected(read_only=False) as connection, _transaction(connection):
             connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
             for column in ADDED_COLUMNS:
                 if connection.execute(FIND_COLUMN, dict(column.key)).fetchone() is None:
                     connection.execute(column.statement)
 
+    def _create_file(self) -> None:
+        """Put an empty database in its place, whole or not at all; where another process was first, leave its own."""
+        draft = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
+        try:
+            self._connect(draft, read_only=False).close()
+            with suppress(FileExistsError):
+                os.link(draft, self.path)
+        finally:
+            draft.unlink(missing_ok=True)
+
     @contextmanager
     def _connected(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
-        connection = self._connect(read_only=read_only)
+        connection = self._connect(self.path, read_only=read_only)
         try:
             yield connection
         except duckdb.Error as error:
@@ -106,13 +120,13 @@ class DuckDBWarehouse:
         finally:
             connection.close()
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if read_only and not self.path.exists():
+    def _connect(self, file: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if read_only and not file.exists():
             raise WarehouseError(f"There is no warehouse at {self.path}; ingest data first (`packaging ingest`).")
         wait = _FIRST_WAIT_SECONDS
         for attempt in range(1, self._attempts + 1):
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+                return duckdb.connect(str(file), read_only=read_only, config=self._config)
             except duckdb.Error as error:
                 if not _IS_BUSY.search(str(error)):
                     raise WarehouseError(f"The warehouse {self.path} cannot be opened: {error}") from error

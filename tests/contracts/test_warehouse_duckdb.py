@@ -2,6 +2,7 @@
 
 import datetime as dt
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,45 @@ from packaging_assets.resources.parquet_parts import plain_type, write_parts
 from packaging_assets.resources.warehouse import Slices, WarehouseError
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+FILL = """
+import resource, signal, sys
+from pathlib import Path
+from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+DuckDBWarehouse(Path(sys.argv[1])).create_tables()
+"""
+
+
+@pytest.mark.parametrize("room", [0, 4096])
+def test_a_disk_that_is_full_at_the_first_use_leaves_nothing_in_the_way_of_the_next(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    filled = subprocess.run(  # noqa: S603 - this interpreter, the text above
+        [sys.executable, "-c", FILL, str(path), str(room)], capture_output=True, text=True, check=False
+    )
+    assert f"WarehouseError: The warehouse {path} cannot be opened: IO Error" in filled.stderr
+    assert list(tmp_path.iterdir()) == []
+    DuckDBWarehouse(path).create_tables()
+    assert DuckDBWarehouse(path).fetch('select count(*) as n from "raw".deliveries', {}) == [{"n": 0}]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_warehouse_that_another_process_has_made_meanwhile_stays(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    link = os.link
+
+    def be_second(draft: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        DuckDBWarehouse(path).create_tables()
+        DuckDBWarehouse(path).load({}, [("insert into \"raw\".delivery_days values ('x', 't', '2025-01-06', 1)", {})])
+        link(draft, target)
+
+    monkeypatch.setattr(os, "link", be_second)
+    DuckDBWarehouse(path).create_tables()
+    assert DuckDBWarehouse(path).fetch('select count(*) as n from "raw".delivery_days', {}) == [{"n": 1}]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_locked_file_is_waited_for_with_growing_pauses(tmp_path: Path) -> None:
