@@ -1,7 +1,7 @@
 """The home folder: what must be in it before anything runs."""
 
 import datetime as dt
-import os
+import uuid
 from pathlib import Path
 
 import tomlkit
@@ -38,7 +38,17 @@ def prepare_dagster_home(settings: Settings) -> None:
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     dagster_yaml = settings.dagster_home / "dagster.yaml"
     if not dagster_yaml.exists():
-        _write_whole(dagster_yaml, DAGSTER_YAML)
+        write_whole(dagster_yaml, DAGSTER_YAML)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a small file so that it is there with all of the text or as before, should the disk be full."""
+    staged = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(file)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: dt.date) -> None:
@@ -54,11 +64,4 @@ def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: 
     for name, day in wanted.items():
         document[name] = day
     settings.home.mkdir(parents=True, exist_ok=True)
-    _write_whole(file, tomlkit.dumps(document))
-
-
-def _write_whole(file: Path, text: str) -> None:
-    """Write aside and rename: whoever is killed leaves no file that is there and empty, which counts as written."""
-    staged = file.with_name(f"{file.name}.new-{os.getpid()}")
-    staged.write_text(text, encoding="utf-8")
-    staged.replace(file)
+    write_whole(file, tomlkit.dumps(document))

@@ -14,7 +14,7 @@ import dagster as dg
 
 from packaging_assets.components.inference import FailedCheckError
 from packaging_assets.delivery_events import announce_deliveries
-from packaging_assets.home import write_partition_range
+from packaging_assets.home import write_partition_range, write_whole
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.report import DeliveryReport
@@ -116,10 +116,11 @@ def _claim_home(settings: Settings, config: RetailerConfig) -> None:
             f"{settings.home} holds a demo with other options ({marker}). Choose another home with --home, or delete "
             "this one."
         )
-    if not marker.exists():
-        _refuse_data_of_others(settings)
+    if marker.exists():
+        return
+    _refuse_data_of_others(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
-    marker.write_text(wanted)
+    write_whole(marker, wanted)
 
 
 def _place(settings: Settings) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """What is written into a home before anything runs, and what is left alone."""
 
 import datetime as dt
+import errno
 from pathlib import Path
 
 import pytest
+import yaml
 
-from packaging_assets.home import DAGSTER_YAML, prepare_dagster_home, write_partition_range
+from packaging_assets.home import prepare_dagster_home, write_partition_range
 from packaging_assets.settings import load_settings
 
 FIRST_WEEK, LAST_DAY = dt.date(2025, 1, 6), dt.date(2025, 2, 16)
@@ -37,20 +39,34 @@ def test_the_same_partitions_again_touch_nothing(tmp_path: Path) -> None:
     assert (file.read_text(), file.stat().st_mtime_ns) == ("first_week=2025-01-06\nlast_day=2025-02-16\n", before)
 
 
-def test_a_kill_while_dagsters_configuration_is_written_leaves_none_and_the_next_start_writes_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be opened for writing, and take nothing."""
+    write = Path.write_text
+
+    def write_nothing(self: Path, text: str, **options: str) -> int:
+        write(self, "", encoding="utf-8")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_nothing)
+
+
+def test_a_full_disk_leaves_no_empty_configuration_that_would_stand_for_good(tmp_path: Path) -> None:
     settings = load_settings(tmp_path)
-    write_text = Path.write_text
-
-    def write_half(file: Path, text: str, **options: str) -> None:
-        write_text(file, text[: len(text) // 2], **options)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", write_half)
-        with pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fill_disk(monkeypatch)
+        with pytest.raises(OSError, match="No space left"):
             prepare_dagster_home(settings)
-    assert not (settings.dagster_home / "dagster.yaml").exists()
+    assert list(settings.dagster_home.iterdir()) == []
     prepare_dagster_home(settings)
-    assert (settings.dagster_home / "dagster.yaml").read_text() == DAGSTER_YAML
+    configured = yaml.safe_load((settings.dagster_home / "dagster.yaml").read_text())
+    assert configured["concurrency"] == {"pools": {"default_limit": 1}}
+
+
+def test_a_full_disk_leaves_settings_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('name = "test"\n')
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fill_disk(monkeypatch)
+        with pytest.raises(OSError, match="No space left"):
+            write_partition_range(load_settings(tmp_path), first_week=FIRST_WEEK, last_day=LAST_DAY)
+    assert (list(tmp_path.iterdir()), file.read_text()) == ([file], 'name = "test"\n')

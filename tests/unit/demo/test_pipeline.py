@@ -187,6 +187,14 @@ def test_a_home_with_another_demo_is_left_alone(tmp_path: Path, runner: Recordin
     assert json.loads((tmp_path / "demo.json").read_text())["seed"] == 7
 
 
+def test_what_kind_of_demo_a_home_holds_is_written_once(tmp_path: Path, runner: RecordingRunner) -> None:
+    demo(tmp_path)
+    before = (tmp_path / "demo.json").stat()
+    demo(tmp_path)
+    after = (tmp_path / "demo.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_a_home_with_somebodys_data_is_left_alone(tmp_path: Path, runner: RecordingRunner) -> None:
     prepare_home(load_settings(tmp_path))
     with pytest.raises(DemoError, match="holds a warehouse that no demo made"):
