@@ -1,5 +1,6 @@
 """Options that several commands share, and how a command's errors reach the terminal."""
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -48,12 +49,31 @@ def _in_one_sentence(error: Exception) -> str | None:
     """What to tell of an error that a person can do something about, or None: the program is at fault."""
     if isinstance(error, SettingsError) or any(isinstance(error, said) for said in _told_by_the_platform()):
         return str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror or error}. Check the path and its permissions."
+    if isinstance(error, OSError):
+        return _of_a_file(error)
     if type(error).__name__ == "ComponentTreeException":
         return _what_is_wrong_with_the_models()
-    exceptions = sys.modules.get("botocore.exceptions")  # not imported here: who has not used AWS has none of them
-    if exceptions is not None and isinstance(error, (exceptions.ClientError, exceptions.BotoCoreError)):
+    return _of_a_service(error)
+
+
+def _of_a_file(error: OSError) -> str | None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror}. Make room on the home's disk (packaging cache prune), and run the command again."
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}. Check the path and its permissions."
+    return None
+
+
+def _of_a_service(error: Any) -> str | None:
+    """The libraries are not imported here: who has not used one has none of its errors."""
+    storage = sys.modules.get("sqlalchemy.exc")  # the registry and the alerts tell theirs by errors of their own
+    if storage is not None and isinstance(error, storage.DBAPIError):
+        return (
+            f"Dagster's storage cannot be used ({error.orig}): check that its disk has room and that the files in the "
+            "home's dagster/ are whole. Without it history and schedules' switches are lost."
+        )
+    aws = sys.modules.get("botocore.exceptions")
+    if aws is not None and isinstance(error, (aws.ClientError, aws.BotoCoreError)):
         return f"AWS: {error}. `packaging doctor` looks at every service and says what to do."
     return None
 

@@ -1,14 +1,18 @@
 """What a person can do something about reaches the terminal as a sentence, from every command."""
 
+import errno
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from packaging_assets.artifacts.store import ArtifactError
 from packaging_assets.cli.options import home_option
+from packaging_assets.cli.runs import runs
 from packaging_assets.domain.registry import RegistryError
+from packaging_assets.home import prepare_dagster_home
 from packaging_assets.resources.warehouse import WarehouseError
-from packaging_assets.settings import SettingsError
+from packaging_assets.settings import SettingsError, load_settings
 
 
 def run(error, home):
@@ -47,6 +51,26 @@ def test_a_file_that_cannot_be_read(tmp_path):
     result = run(PermissionError(13, "Permission denied", "/somewhere/registry.db"), tmp_path)
     said = "Error: /somewhere/registry.db: Permission denied. Check the path and its permissions.\n"
     assert (result.exit_code, result.stderr) == (1, said)
+
+
+def test_a_disk_that_is_full(tmp_path):
+    result = run(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
+    said = "No space left on device. Make room on the home's disk (packaging cache prune), and run the command again."
+    assert (result.exit_code, result.stderr) == (1, f"Error: {said}\n")
+
+
+def test_a_damaged_record_of_runs(tmp_path):
+    settings = load_settings(tmp_path)
+    prepare_dagster_home(settings)
+    history = settings.dagster_home / "history"
+    history.mkdir()
+    (history / "runs.db").write_bytes(b"garbage" * 1000)
+    result = CliRunner().invoke(runs, ["list", "--home", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: Dagster's storage cannot be used (file is not a database): check that its disk has room and that the "
+        "files in the home's dagster/ are whole. Without it history and schedules' switches are lost.\n"
+    )
 
 
 def test_a_mistake_of_the_program_keeps_its_trace(tmp_path):
