@@ -72,6 +72,10 @@ class Trigger(BaseModel):
             raise ValueError("give either `partition` or `partitions`")
         if len(set(self.partitions)) < len(self.partitions):
             raise ValueError("`partitions` names one of them twice")
+        if "\x00" in self.requested_by + self.reason:
+            raise ValueError(
+                "`requested_by` or `reason` holds a NUL character, which PostgreSQL cannot record: leave it out"
+            )
         if self.pipeline != "train" and (self.models or self.overrides):
             raise ValueError(
                 f"`models` and `overrides` are for training; {self.pipeline} inference takes what is approved"

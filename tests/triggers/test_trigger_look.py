@@ -173,6 +173,8 @@ def test_the_same_request_again_launches_nothing_while_it_runs_and_after(home: H
         ),
         ({**TRAIN, "overrides": {"box": {"seed": 2}}}, "overrides: 'box' is not among `models`."),
         ({**TRAIN, "overrides": {"mailer": {"split.seed": 2}}}, "overrides: model 'mailer' feeds from 'box', but its"),
+        ({**TRAIN, "reason": "a\x00b"}, "`requested_by` or `reason` holds a NUL character"),
+        ({**TRAIN, "requested_by": "\x00"}, "`requested_by` or `reason` holds a NUL character"),
         ({"pipeline": "monthly", "partition": "2025-01-13"}, "partition = '2025-01-13': monthly has no such"),
     ],
 )
