@@ -51,8 +51,6 @@ def _in_one_sentence(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return _of_a_file(error)
-    if type(error).__name__ == "ComponentTreeException":
-        return _what_is_wrong_with_the_models()
     return _of_a_service(error)
 
 
@@ -91,18 +89,6 @@ _TELLING = {
 
 def _told_by_the_platform() -> list[type[Exception]]:
     return [getattr(sys.modules[module], name) for module, name in _TELLING.items() if module in sys.modules]
-
-
-def _what_is_wrong_with_the_models() -> str | None:
-    """What Dagster tells of a wrong field by the tree of all files, in the one sentence that reading the models has."""
-    from packaging_assets.components.model_files import load_models
-    from packaging_assets.components.model_set import ModelSetError
-
-    try:
-        load_models()
-    except ModelSetError as error:
-        return str(error)
-    return None
 
 
 def _settings(home: Path | None) -> Settings:

@@ -60,6 +60,12 @@ def _find(module: str) -> ModuleSpec | None:
         return importlib.util.find_spec(module)
     except (ImportError, ValueError):  # a package above it is not there, or it is no path of names
         return None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the package above it is code of one's own
+        package = module.rpartition(".")[0]
+        raise ValueError(
+            f"the package {package!r} of {module!r} cannot be imported, it raises {type(error).__name__}: {error}; "
+            "correct its __init__.py"
+        ) from None
 
 
 def _check_defines(file: Path, class_name: str, name: str) -> None:

@@ -4,27 +4,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from packaging_assets.components.field_problems import field_problems
 from packaging_assets.components.model_set import ModelSet, ModelSetError
 from packaging_assets.components.model_spec import ModelSpec
+from packaging_assets.components.yaml_file import Document, YamlFileError, read_documents
+from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.settings import PROJECT_ROOT
 
 DEFS = PROJECT_ROOT / "packaging_assets" / "defs"
 FILE_NAMES = ("defs.yaml", "defs.yml", "component.yaml")
 """As Dagster looks for them, the first found in a folder counts."""
 
-COMPONENT = "PackageModel"
+COMPONENT_TYPE = "packaging_assets.components.PackageModel"
 
 
 def load_models(defs: Path = DEFS) -> ModelSet:
     """All models under `defs`, checked against one another.
 
     Raises:
-        ModelSetError: a file is not YAML, a field has a value it cannot have, or the models contradict one another.
+        ModelSetError: files are not YAML, or fields have values they cannot have, all of which the message names, a
+            line each; or the models contradict one another.
     """
-    return ModelSet.of(spec for path in _component_files(defs) for spec in _read_specs(path))
+    problems: list[str] = []
+    read = [(path, spec) for path in _component_files(defs) for spec in _read_specs(path, problems)]
+    if problems:
+        raise ModelSetError("\n".join(problems))
+    try:
+        return ModelSet.of(spec for _, spec in read)
+    except ModelSetError as error:
+        files = dict.fromkeys(str(path) for path, spec in read if spec.name in error.models)
+        raise ModelSetError(f"{error}; see {', '.join(files)}", *error.models) from None
 
 
 def _component_files(folder: Path) -> Iterator[Path]:
@@ -37,20 +48,31 @@ def _component_files(folder: Path) -> Iterator[Path]:
         yield from _component_files(child)
 
 
-def _read_specs(path: Path) -> Iterator[ModelSpec]:
+def _read_specs(path: Path, problems: list[str]) -> Iterator[ModelSpec]:
+    """The models of a file; what is wrong with it is added to `problems`."""
     try:
-        documents: list[Any] = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelSetError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        documents = read_documents(path)
+    except YamlFileError as error:
+        problems.append(f"{path} {error}")
+        return
+    if all(document.value is None for document in documents):
+        problems.append(f"{path} is empty: write what the model is, or delete the file")
     for document in documents:
-        if isinstance(document, dict) and str(document.get("type")).rpartition(".")[2] == COMPONENT:
-            yield _read_spec(path, document.get("attributes"))
+        if document.value is None:
+            continue
+        kind = document.value.get("type") if isinstance(document.value, dict) else None
+        if kind == COMPONENT_TYPE:
+            yield from _read_spec(path, document, problems)
+        elif not isinstance(kind, str):
+            problems.append(f"{path}:{document.line(())}: a model's file begins with `type: {COMPONENT_TYPE}`")
+        elif near := did_you_mean(kind, [COMPONENT_TYPE]):
+            problems.append(f"{path}:{document.line(['type'])}: there is no component {kind!r}{near}")
 
 
-def _read_spec(path: Path, attributes: Any) -> ModelSpec:
+def _read_spec(path: Path, document: Document, problems: list[str]) -> Iterator[ModelSpec]:
+    attributes: Any = document.value.get("attributes")
     try:
-        return ModelSpec.model_validate(attributes)
+        yield ModelSpec.model_validate({} if attributes is None else attributes)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "attributes"
-        raise ModelSetError(f"{path}: {where} = {problem['input']!r} cannot be: {problem['msg']}") from None
+        found = field_problems(error, attributes)
+        problems += [f"{path}:{document.line(['attributes', *one.path])}: {one.sentence}" for one in found]

@@ -10,13 +10,21 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
+from packaging_assets.domain.spelling import did_you_mean
 
 OVERRIDES_TAG = "packaging/overrides"
 """Run tag: JSON of model name -> dotted key -> value, which hold for that run only."""
 
 
 class ModelSetError(ValueError):
-    """The models' YAML files contradict one another; the message names the models, the field and the remedy."""
+    """The models' YAML files contradict one another; the message names the models, the field and the remedy.
+
+    `models` are those whose files to look at.
+    """
+
+    def __init__(self, message: str, *models: str) -> None:
+        super().__init__(message)
+        self.models = models
 
 
 @dataclass(frozen=True)
@@ -33,14 +41,15 @@ class ModelSet:
         """Check the models against one another.
 
         Raises:
-            ModelSetError: two have one name, two of one package type are live, `replaces` or `feeds_from` names what is
-                not there, models feed from one another in a circle, a model's split would let it be judged on rows
-                that a model it feeds from was trained on, or the models of a chain have not the same folds.
+            ModelSetError: two have one name, two of one package type are live, `feeds_from` names what is not there,
+                `replaces` a model of another package type, models feed from one another in a circle, a model's split
+                would let it be judged on rows that a model it feeds from was trained on, or the models of a chain have
+                not the same folds.
         """
         named: dict[str, ModelSpec] = {}
         for spec in specs:
             if spec.name in named:
-                raise ModelSetError(f"two models are called {spec.name!r}: give one of them another `name`")
+                raise ModelSetError(f"two models are called {spec.name!r}: give one of them another `name`", spec.name)
             named[spec.name] = spec
         for spec in named.values():
             _check_replaced(spec, named)
@@ -126,16 +135,16 @@ def _check_replaced(spec: ModelSpec, named: Mapping[str, ModelSpec]) -> None:
     if other is not None and other.package_type != spec.package_type:
         raise ModelSetError(
             f"model {spec.name!r} replaces {other.name!r}, which decides on {other.package_type} and not on "
-            f"{spec.package_type}: name a model of the same package type"
+            f"{spec.package_type}: name a model of the same package type",
+            spec.name,
         )
 
 
 def _check_feeders(spec: ModelSpec, named: Mapping[str, ModelSpec]) -> None:
     for name in spec.feeds_from:
         if name not in named:
-            raise ModelSetError(
-                f"model {spec.name!r} feeds from {name!r}, and there is no such model; there is {', '.join(named)}"
-            )
+            near = did_you_mean(name, named) or f"; there is {', '.join(named)}"
+            raise ModelSetError(f"model {spec.name!r} feeds from {name!r}, and there is no such model{near}", spec.name)
         _check_split(spec, named[name])
 
 
@@ -154,7 +163,9 @@ def _check_split(spec: ModelSpec, feeder: ModelSpec) -> None:
     if not is_safe:
         raise ModelSetError(
             f"model {spec.name!r} feeds from {feeder.name!r}, but its validation rows are not all among the validation "
-            f"rows of {feeder.name!r}: give both the same `split`" + (" and `labels`" if mine.method == "time" else "")
+            f"rows of {feeder.name!r}: give both the same `split`" + (" and `labels`" if mine.method == "time" else ""),
+            spec.name,
+            feeder.name,
         )
 
 
@@ -166,13 +177,16 @@ def _check_folds(models: ModelSet) -> None:
         if folds < least:
             raise ModelSetError(
                 f"model {name!r} is the beginning of a chain for which {folds} folds are too few: set `score_folds` of "
-                f"the chain's models to {least} or more"
+                f"the chain's models to {least} or more",
+                name,
             )
         for feeder in models.specs[name].feeds_from:
             if models.specs[feeder].score_folds != folds:
                 raise ModelSetError(
                     f"models {feeder!r} and {name!r} feed one another and have {models.specs[feeder].score_folds} and "
-                    f"{folds} folds: give both the same `score_folds`"
+                    f"{folds} folds: give both the same `score_folds`",
+                    feeder,
+                    name,
                 )
 
 
@@ -182,7 +196,8 @@ def _in_order(named: Mapping[str, ModelSpec]) -> list[str]:
     except CycleError as error:
         circle: list[str] = error.args[1]
         raise ModelSetError(
-            f"these models feed from one another in a circle: {' <- '.join(circle)}; take one name out of `feeds_from`"
+            f"these models feed from one another in a circle: {' <- '.join(circle)}; take one name out of `feeds_from`",
+            *dict.fromkeys(circle),
         ) from None
 
 
@@ -194,5 +209,7 @@ def _check_one_live(specs: Iterable[ModelSpec]) -> None:
             if other != spec.name:
                 raise ModelSetError(
                     f"models {other!r} and {spec.name!r} are both live for {spec.package_type}: set `stage: shadow` in "
-                    f"one, or `replaces: {other}` in the one that is to serve"
+                    f"one, or `replaces: {other}` in the one that is to serve",
+                    other,
+                    spec.name,
                 )

@@ -8,12 +8,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from packaging_assets.components.field_problems import field_problems
+from packaging_assets.components.model_files import COMPONENT_TYPE
 from packaging_assets.components.model_set import ModelSet, ModelSetError
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.project_features import project_features
 from packaging_assets.domain.package_types import PACKAGE_TYPES
-
-COMPONENT_TYPE = "packaging_assets.components.PackageModel"
 
 HEADER = f"""\
 # The model {{name}}. What is commented out has the default that stands there; docs/model-spec.md says more.
@@ -81,21 +81,15 @@ def new_model_yaml(name: str, asked: NewModel, models: ModelSet, defs: Path) -> 
     if name in models.specs:
         raise NewModelError(f"there is a model {name!r} already: choose another name, or edit its YAML")
     values = _values(name, asked, models, defs)
+    given = {"name": name, **values}
     try:
-        spec = ModelSpec.model_validate({"name": name, **values})
+        spec = ModelSpec.model_validate(given)
         ModelSet.of([*models.specs.values(), spec])
     except ValidationError as error:
-        raise NewModelError(_sentence(error)) from None
+        raise NewModelError("; ".join(one.sentence for one in field_problems(error, given))) from None
     except ModelSetError as error:
         raise NewModelError(str(error)) from None
     return HEADER.format(name=name) + "\n".join(_field(key, values, spec) for key in ModelSpec.model_fields)
-
-
-def _sentence(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    message = problem["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where} = {problem['input']!r} cannot be: {message}" if where else message
 
 
 def _values(name: str, asked: NewModel, models: ModelSet, defs: Path) -> dict[str, Any]:

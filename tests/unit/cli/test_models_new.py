@@ -31,7 +31,11 @@ BOX = "type: packaging_assets.components.PackageModel\nattributes: {package_type
 def defs(tmp_path, monkeypatch) -> Path:
     """The models of a project that has a mailer and a box."""
     defs = tmp_path / "packaging_assets" / "defs"
-    for name, text in (("mailer", MAILER), ("box", BOX), ("labels", "# to come\n---\n- a list\n")):
+    for name, text in (
+        ("mailer", MAILER),
+        ("box", BOX),
+        ("labels", "# to come\n---\ntype: dagster.DefsFolderComponent\n"),
+    ):
         (defs / name).mkdir(parents=True)
         (defs / name / "defs.yaml").write_text(text)
     monkeypatch.setattr(model_files, "DEFS", defs)

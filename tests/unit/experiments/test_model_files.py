@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from packaging_assets import definitions
 from packaging_assets.components import package_model
 from packaging_assets.components.model_files import load_models
 from packaging_assets.components.model_set import ModelSet, ModelSetError
@@ -47,18 +48,82 @@ def test_every_name_depth_and_document_counts_and_other_components_do_not(tmp_pa
     assert list(load_models(tmp_path).specs) == ["box", "mailer", "sioc", "bag"]
 
 
+BOX = MODEL.format(package_type="box")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("type: [", "is not valid YAML: while parsing"),
-        (MODEL.format(package_type="crate"), "package_type = 'crate' cannot be: "),
-        (MODEL.format(package_type="box") + "  depth: 3\n", "depth = 3 cannot be: Extra inputs"),
-        ("type: packaging_assets.components.PackageModel\n", "attributes = None cannot be: "),
+        ("type: [", " is not valid YAML: while parsing"),
+        ("", " is empty: write what the model is, or delete the file"),
+        (BOX + "  seed: 1\n  seed: 2\n", " is not valid YAML: 'seed' is given twice, in lines 4 and 5: leave one out"),
+        ("attributes: {}\n", ":1: a model's file begins with `type: packaging_assets.components.PackageModel`"),
+        ("- a list\n", ":1: a model's file begins with `type: packaging_assets.components.PackageModel`"),
+        (
+            BOX.replace("Model", "Modl"),
+            ":1: there is no component 'packaging_assets.components.PackageModl'; did you mean 'packaging_assets",
+        ),
+        ("type: packaging_assets.components.PackageModel\n", ":1: package_type is missing, and must be given"),
+        (MODEL.format(package_type="crate"), ":3: package_type = 'crate' cannot be: Input should be 'mailer', "),
+        (BOX + "  suitable_form: 3\n", ":4: suitable_form: there is no such field; did you mean 'suitable_from'?"),
+        (BOX + "  split:\n    q: 1\n", ":5: split.q: there is no such field; there is method, validation_fraction, "),
+        (
+            BOX + "  gates: {confidense: 1}\n",
+            ":4: gates.confidense: there is no such field; did you mean 'confidence'?",
+        ),
+        (BOX + "  search: {seed: {imt: [1, 3]}}\n", ":4: search.seed.imt: there is no such field; did you mean 'int'?"),
+        (
+            BOX + "  features: {set: default, numeric: [weight_kg]}\n",
+            ":4: features.numeric cannot stand beside the other fields of `features`: leave it out, or them",
+        ),
+        (BOX + "  features: tabuler\n", ":4: features: there is no feature set 'tabuler' in "),
+        (BOX + "  class_weights: {suitabel: 2}\n", ":4: class_weights.suitabel: there is no such field; did you mean "),
+        (BOX + "  class_weights: {suitable: -1}\n", ":4: class_weights.suitable = -1 cannot be: Input should be "),
+        (
+            BOX + "  class_weights: balancd\n",
+            ":4: class_weights = 'balancd' cannot be: Input should be 'balanced', or ",
+        ),
+        (BOX + "  description: 2025-01-06\n  seed: x\n", ":5: seed = 'x' cannot be: "),
+        (BOX + "  name: labels\n", ":2: a model cannot be called 'labels', "),
+        (BOX + "  feeds_from: [bax, box]\n", ":2: model 'box' names itself in `feeds_from`; name another model"),
     ],
 )
-def test_a_wrong_file_is_named_with_field_and_value(tmp_path: Path, text: str, problem: str):
+def test_a_wrong_file_is_named_with_line_field_value_and_remedy(tmp_path: Path, text: str, problem: str):
     write(tmp_path / "box", text)
     with pytest.raises(ModelSetError) as caught:
         load_models(tmp_path)
-    assert str(caught.value).startswith(str(tmp_path / "box" / "defs.yaml"))
-    assert problem in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'box' / 'defs.yaml'}{problem}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_all_that_is_wrong_with_all_files_is_said_at_once(tmp_path: Path):
+    for name in ("bag", "box"):
+        write(tmp_path / name, MODEL.format(package_type=name) + "  seed: x\n  sead: 1\n")
+    with pytest.raises(ModelSetError) as caught:
+        load_models(tmp_path)
+    assert [line.partition("/defs.yaml:")[2].partition(" ")[0] for line in str(caught.value).splitlines()] == [
+        "4:", "5:", "4:", "5:"
+    ]  # fmt: skip
+
+
+def test_models_that_contradict_one_another_are_named_with_their_files(tmp_path: Path):
+    write(tmp_path / "one", BOX)
+    write(tmp_path / "two", BOX)
+    write(tmp_path / "three", MODEL.format(package_type="bag"))
+    with pytest.raises(ModelSetError) as caught:
+        load_models(tmp_path)
+    files = ", ".join(str(tmp_path / name / "defs.yaml") for name in ("one", "two"))
+    assert str(caught.value) == f"two models are called 'box': give one of them another `name`; see {files}"
+
+
+def test_dagster_says_the_same_of_a_wrong_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    project = tmp_path / "shop"
+    write(project / "defs" / "box", BOX + "  suitable_form: 3\n")
+    for folder in (project, project / "defs"):
+        (folder / "__init__.py").touch()
+    (tmp_path / "pyproject.toml").write_text('[tool.dg]\ndirectory_type = "project"\nproject.root_module = "shop"\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(definitions, "PROJECT", project)
+    monkeypatch.setattr(load_models, "__defaults__", (project / "defs",))
+    with pytest.raises(ModelSetError, match=r"box/defs.yaml:4: suitable_form: there is no such field; did you mean"):
+        build_definitions(load_settings(tmp_path))

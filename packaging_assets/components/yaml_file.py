@@ -1,0 +1,87 @@
+"""Reading a YAML file in which a person made mistakes: each value keeps its line, and a key given twice is refused.
+
+YAML lets the last of two equal keys win without a word.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
+MERGE = "tag:yaml.org,2002:merge"
+
+
+class YamlFileError(ValueError):
+    """A file is not YAML; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file: what it says, and where it says it."""
+
+    value: Any
+    node: yaml.Node
+
+    def line(self, path: Sequence[Hashable]) -> int:
+        """The line of the value at `path`, from 1 on; if it is absent, that of what it is missing from."""
+        node, line = self.node, self.node.start_mark.line
+        for part in path:
+            key, found = _child(node, part)
+            if found is None:
+                break
+            node, line = found, key.start_mark.line
+        return line + 1
+
+
+def read_documents(path: Path) -> list[Document]:
+    """All documents of a file; dates are text, as for Dagster.
+
+    Raises:
+        YamlFileError: it is not YAML, or not UTF-8, or a mapping has a key twice.
+    """
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader.name = path.name
+        documents: list[Document] = []
+        while loader.check_node() and (node := loader.get_node()) is not None:
+            documents.append(Document(loader.construct_document(node), node))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise YamlFileError(f"is not valid YAML: {' '.join(str(error).split())}") from None
+    return documents
+
+
+class _Loader(yaml.SafeLoader):
+    """As Dagster reads YAML, but for keys given twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way of saying it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        """A mapping, if each of its keys is given once."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} is given twice, in lines {lines[key.value]} and {line}: leave one out"
+                )
+            lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def _child(node: yaml.Node, part: Hashable) -> tuple[yaml.Node, yaml.Node | None]:
+    """The node at a key or a position, with the node that says where it begins."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return node, None
