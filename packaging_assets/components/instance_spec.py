@@ -5,9 +5,10 @@ SageMaker compute asks for them. Local compute has the one machine it runs on, a
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from packaging_assets.artifacts.job import JobResources, RunAs
+from packaging_assets.domain.written_fields import WrittenFields
 
 SECONDS_PER_MINUTE = 60
 
@@ -15,10 +16,8 @@ MAX_RUNTIME_MINUTES = 1200
 """20 hours: the deployed Dagster ends a run after 24, and starting machines and moving data take their part of it."""
 
 
-class InstanceSpec(BaseModel):
+class InstanceSpec(WrittenFields):
     """The machine of one kind of step."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run_as: RunAs | None = Field(
         default=None,
@@ -73,10 +72,8 @@ class InstanceSpec(BaseModel):
         )
 
 
-class InstanceSpecs(BaseModel):
+class InstanceSpecs(WrittenFields):
     """The machines of a model's steps, by what they do."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: InstanceSpec = Field(
         default=InstanceSpec(), description="Training and validation rows; by default a processing job."

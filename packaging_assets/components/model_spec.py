@@ -4,12 +4,14 @@ Pure pydantic, so that `dg check yaml` can refuse unknown keys and bad values wi
 nothing here needs Dagster.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WrapValidator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, WrapValidator, field_validator, model_validator
 
 from packaging_assets.components.architecture_names import check_architecture_name
+from packaging_assets.components.gate_columns import check_gate_columns
 from packaging_assets.components.instance_spec import InstanceSpecs
 from packaging_assets.components.label_rules import LabelRules
 from packaging_assets.components.project_features import default_features, project_features, resolve_features
@@ -19,6 +21,7 @@ from packaging_assets.domain.class_weights import ClassWeighting, ClassWeights
 from packaging_assets.domain.feature_sets import FeatureComposition, FeatureLists, FeatureSetError, as_taken_by
 from packaging_assets.domain.features import FeatureSet, score_column
 from packaging_assets.domain.gates import GatePolicy
+from packaging_assets.domain.written_fields import WrittenFields
 
 TRAINING_TAG = {"packaging/pipeline": "training"}
 """Tag of every asset that the weekly job materializes."""
@@ -33,10 +36,8 @@ Features = Annotated[
 """A feature set, which YAML gives by a set's name, as a composition, or column by column."""
 
 
-class SplitSpec(BaseModel):
+class SplitSpec(WrittenFields):
     """How labelled products are divided into training and validation rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["hash", "time"] = Field(
         default="hash",
@@ -52,18 +53,20 @@ class SplitSpec(BaseModel):
 
 RESERVED_NAMES = frozenset(
     {"labels", "features", "daily", "monthly", "outcomes", "inference", "warehouse", "recommendations", "review", "ml"}
+    | {"raw", "default", "experiments"}
 )
-"""Groups and first parts of asset keys that are not a model's."""
+"""Groups, first parts of asset keys and folders of artifacts that are not a model's."""
+
+OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+"""Whom Dagster takes for an owner."""
 
 
 class OverrideError(ValueError):
     """A field of a model cannot be set to a value for one run; the message names field, value and reason."""
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(WrittenFields):
     """One model: everything a data scientist decides about it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: Literal["mailer", "bag", "box", "sioc"] = Field(description="The package type the model decides on.")
     name: str = Field(
@@ -122,7 +125,9 @@ class ModelSpec(BaseModel):
         "scores, so the calibration gate will notice.",
     )
     split: SplitSpec = Field(default=SplitSpec(), description="Training and validation rows.")
-    gates: GatePolicy = Field(default=GatePolicy(), description="When a trained model is approved, held or rejected.")
+    gates: Annotated[GatePolicy, AfterValidator(check_gate_columns)] = Field(
+        default=GatePolicy(), description="When a trained model is approved, held or rejected."
+    )
     suitable_from: float = Field(
         default=0.5,
         ge=0,
@@ -140,6 +145,14 @@ class ModelSpec(BaseModel):
         description="What `packaging experiment tune` tries: dotted key -> its values, as in "
         "`parameters.depth: {int: [3, 8]}`. Training takes no notice of it.",
     )
+
+    @field_validator("owners")
+    @classmethod
+    def _owners_are_known_to_dagster(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
+        for owner in owners:
+            if not OWNER.fullmatch(owner):
+                raise ValueError(f"owner {owner!r} is neither an e-mail address nor a team, such as 'team:packaging'")
+        return owners
 
     @model_validator(mode="after")
     def _complete(self) -> "ModelSpec":

@@ -10,13 +10,13 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from packaging_assets.domain.written_fields import WrittenFields
 
 
-class ClassWeights(BaseModel):
+class ClassWeights(WrittenFields):
     """A factor for each class."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     suitable: float = Field(default=1.0, gt=0, le=1000, description="Factor for the weight of suitable products.")
     not_suitable: float = Field(default=1.0, gt=0, le=1000, description="Factor for the weight of unsuitable products.")

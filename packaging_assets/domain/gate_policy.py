@@ -6,15 +6,14 @@ that it is not noise. The defaults' error rates were found by simulation (20,000
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from packaging_assets.domain.label_changes import MAX_VOLUME_WEEKS
+from packaging_assets.domain.written_fields import WrittenFields
 
 
-class GatePolicy(BaseModel):
+class GatePolicy(WrittenFields):
     """What a candidate must satisfy to be approved without a person. All shares are fractions of 1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     confidence: float = Field(
         default=1.645,

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
 from packaging_assets.domain.row_order import in_order, is_before_next
+from packaging_assets.domain.written_fields import WrittenFields
 
 GRAIN = ("product_id", "package_type")
 SOURCES = ("test", "feedback")
@@ -58,10 +59,8 @@ class LabelError(ValueError):
     """The evidence cannot be resolved to labels; the message names file, row and remedy."""
 
 
-class LabelParams(BaseModel):
+class LabelParams(WrittenFields):
     """When customer feedback is evidence enough, and how much one product may count."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_damage_reports: int = Field(
         default=2, ge=1, description="Damage reports from which a package type is unsuitable."

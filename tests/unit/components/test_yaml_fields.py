@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from packaging_assets.components.gate_columns import check_gate_columns
 from packaging_assets.components.instance_spec import InstanceSpec
 from packaging_assets.components.label_rules import LabelRules
 from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
@@ -15,6 +16,7 @@ from packaging_assets.components.training_steps import plan_metrics, plan_model,
 from packaging_assets.domain.architectures import architecture_class
 from packaging_assets.domain.class_weights import ClassWeights
 from packaging_assets.domain.features import DEFAULT_FEATURES, FIT_COLUMNS, FeatureSet, feature_frame
+from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.labels import LabelParams
 
 
@@ -121,6 +123,23 @@ def test_an_architecture_that_takes_no_embedding_gets_numbers():
         ({"instances": {"train": {"instance_count": 0}}}, "instances.train.instance_count"),
         ({"instances": {"tune": {}}}, "instances.tune\n  Extra inputs are not permitted"),
         ({"seed": 2**31}, "less than 2147483648"),
+        ({"seed": True}, "seed\n  Value error, a number belongs here; yes, no, on and off are true and false in YAML"),
+        ({"suitable_from": True}, "suitable_from\n  Value error, a number belongs here"),
+        ({"labels": {"maturity_days": False}}, "labels.maturity_days\n  Value error, a number belongs here"),
+        ({"instances": {"train": {"volume_gb": True}}}, "instances.train.volume_gb\n  Value error, a number belongs"),
+        ({"class_weights": {"suitable": True}}, "class_weights.ClassWeights.suitable\n  Value error, a number belongs"),
+        ({"gates": {"volume_z": float("inf")}}, "gates.volume_z\n  Input should be a finite number"),
+        ({"labels": {"max_propensity_weight": float("inf")}}, "max_propensity_weight\n  Input should be a finite num"),
+        ({"name": "experiments"}, "a model cannot be called 'experiments'"),
+        ({"owners": ["ann"]}, "owner 'ann' is neither an e-mail address nor a team, such as 'team:packaging'"),
+        ({"owners": ["team:"]}, "owner 'team:' is neither"),
+        (
+            {"gates": {"density_feature": "density"}},
+            "density_feature: 'density' is no numeric feature of dbt_project/mo",
+        ),
+        ({"gates": {"density_feature": "density_kg"}}, "yml; did you mean 'density_kg_per_l'?"),
+        ({"gates": {"slice_categories": ["weight_kg"]}}, "slice_categories: 'weight_kg' is no categorical feature of"),
+        ({"gates": {"slice_bands": ["price"]}}, "slice_bands: 'price' is no numeric feature of"),
         ({"split": {"seed": 10**16}}, "less than 10000000000000000"),
     ],
 )
@@ -128,6 +147,12 @@ def test_what_cannot_be_is_refused_with_the_field_and_the_reason(fields, message
     with pytest.raises(ValidationError) as error:
         spec(**fields)
     assert message in str(error.value)
+
+
+def test_the_columns_of_the_default_gates_are_there_and_owners_may_be_people():
+    assert check_gate_columns(GatePolicy()) == GatePolicy()
+    assert spec(owners=["ann@shop.example", "team:mail"]).owners == ("ann@shop.example", "team:mail")
+    assert spec(instances={"train": {"use_spot": True}}).instances.train.use_spot
 
 
 def test_everything_but_the_package_type_has_a_default():
