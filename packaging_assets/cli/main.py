@@ -10,7 +10,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run:run", "Run the weekly, daily or monthly job for a partition, through Dagster."),
     "runs": ("runs:runs", "List runs, and go on with one that failed or was killed."),
     "cache": ("cache:cache", "List what was computed, explain why it would be again, remove what nothing needs."),
-    "models": ("models:models", "List, show, compare, review, approve, reject, pin and roll back model versions."),
+    "models": (
+        "models:models",
+        "Add and check models; list, show, compare, review, approve, reject, pin and roll back versions.",
+    ),
     "experiment": ("experiment:experiment", "Try a model with other values, compare and tune, registering nothing."),
     "spec": ("spec:spec", "Explain what a model's YAML can say, and list the features it can name."),
     "alerts": ("alerts:alerts", "List alerts that were sent, and try out the routes by which they are sent."),

@@ -3,6 +3,7 @@
 import click
 
 from packaging_assets.cli import models_options
+from packaging_assets.cli.models_check import check
 from packaging_assets.cli.models_compare import compare
 from packaging_assets.cli.models_decisions import DECISIONS
 from packaging_assets.cli.models_new import new
@@ -45,14 +46,14 @@ STATUSES = {**{status.value: status for status in Status}, SHORT_STATUSES[Status
     ),
 )
 def models() -> None:
-    """Review, compare, approve, reject and pin model versions.
+    """Add and check models; review, compare, approve, reject and pin their versions.
 
     The champion of a model is the version that inference uses as long as the model is live: the pinned one, else the
     approved one of the latest training week. A shadow model has none: it is tried out beside the live one.
     """
 
 
-for _command in (new, review, compare, promote, *DECISIONS):
+for _command in (new, check, review, compare, promote, *DECISIONS):
     models.add_command(_command)
 
 

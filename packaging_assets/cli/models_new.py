@@ -34,6 +34,6 @@ def new(name: str, like: str, package_type: str, architecture: str, shadow: bool
         raise click.ClickException(str(error)) from None
     folder = path.parent.relative_to(PROJECT_ROOT)
     click.echo(f"Wrote {folder / path.name}. Next:")
-    click.echo(f"  dg check yaml {folder}")
+    click.echo("  packaging models check")
     click.echo("  packaging run weekly --partition MONDAY   train and judge it on a week that there is")
     click.echo(f"  packaging models list --model {name}")

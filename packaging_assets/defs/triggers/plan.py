@@ -1,19 +1,17 @@
 """From what a trigger asks for to runs of the platform's jobs."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from packaging_assets.components.assets.registered_model import ASKED_TAGS
+from packaging_assets.components.learner_problems import learner_problems
 from packaging_assets.components.model_set import OVERRIDES_TAG, ModelSet, ModelSetError
-from packaging_assets.components.model_spec import ModelSpec, OverrideError
+from packaging_assets.components.model_spec import OverrideError
 from packaging_assets.components.step_asset import NO_CACHE_TAG
-from packaging_assets.components.training_steps import train_params
-from packaging_assets.domain.architectures import ArchitectureError
-from packaging_assets.domain.models import make_architecture
 from packaging_assets.domain.triggers import Trigger, TriggerError
 from packaging_assets.jobs import JOBS
 from packaging_assets.partitions import daily_partitions, monthly_partitions, weekly_partitions
@@ -91,18 +89,8 @@ def _model_problems(trigger: Trigger, models: ModelSet) -> Sequence[str]:
         changed = models.with_overrides(trigger.overrides)
     except (OverrideError, ModelSetError) as error:
         return [*problems, f"overrides: {error}."]
-    return [*problems, *_learner_problems([changed.specs[name] for name in trigger.overrides])]
-
-
-def _learner_problems(specs: Sequence[ModelSpec]) -> Iterator[str]:
-    """What the learners say of the models' parameters and features, as training would, after an hour perhaps."""
-    for spec in specs:
-        try:
-            make_architecture(train_params(spec))
-        except ArchitectureError as error:
-            yield f"overrides: {spec.name}: {error}."
-        except Exception as error:  # noqa: BLE001 - an architecture of one's own may raise anything
-            yield f"overrides: {spec.name}: {type(error).__name__}: {error}."
+    set_otherwise = [changed.specs[name] for name in trigger.overrides]
+    return [*problems, *(f"overrides: {problem}" for problem in learner_problems(set_otherwise))]
 
 
 def _tags(trigger: Trigger) -> dict[str, str]:

@@ -70,7 +70,7 @@ def test_a_model_like_another_sets_what_that_one_sets_and_is_to_replace_it(defs)
     }
     assert output.splitlines()[:2] == [
         "Wrote packaging_assets/defs/mailer_two/defs.yaml. Next:",
-        "  dg check yaml packaging_assets/defs/mailer_two",
+        "  packaging models check",
     ]
 
 

@@ -1,0 +1,64 @@
+"""`packaging models check`: everything that is wrong with the models' files, before a run."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from packaging_assets.cli.models import models
+from packaging_assets.components import model_files
+
+TYPE = "type: packaging_assets.components.PackageModel\nattributes:\n"
+
+PLUG_IN = """\
+raise OSError("no licence")
+
+
+class Net:
+    fit = prepare = predict_proba = save = load = feature_importance = None
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_files.load_models, "__defaults__", (tmp_path,))
+
+    def write_and_check(**texts: str) -> tuple[int, str]:
+        for name, text in texts.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "defs.yaml").write_text(f"{TYPE}  package_type: {name}\n{text}")
+        result = CliRunner().invoke(models, ["check"])
+        return result.exit_code, result.output
+
+    return write_and_check
+
+
+def test_models_that_can_be_trained_are_listed(check):
+    assert check(box="", bag="  parameters: {depth: 4}\n") == (0, "Nothing is wrong with the YAML of bag, box.\n")
+
+
+def test_wrong_fields_are_told_with_file_and_line(check, tmp_path):
+    code, output = check(box="  sead: 1\n", bag="  stage: lve\n")
+    assert code == 1
+    assert output.splitlines() == [
+        f"Error: {tmp_path}/bag/defs.yaml:4: stage = 'lve' cannot be: Input should be 'live' or 'shadow'",
+        f"{tmp_path}/box/defs.yaml:4: sead: there is no such field; did you mean 'seed'?",
+    ]
+
+
+def test_what_learners_refuse_is_told_before_a_run(check, tmp_path, monkeypatch):
+    module = f"plug_in_{Path(tmp_path).name}"
+    (tmp_path / f"{module}.py").write_text(PLUG_IN)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    code, output = check(
+        bag="  parameters: {depht: 4}\n",
+        box="  features: multimodal\n",
+        mailer=f"  architecture: {module}:Net\n",
+    )
+    assert code == 1
+    first, second, third = output.splitlines()
+    assert first.startswith("Error: bag: unknown CatBoost parameter 'depht'; see ")
+    assert second.startswith("box: architecture 'catboost' takes no text features (title); it takes ")
+    assert third.startswith("mailer: ")
+    assert third.endswith("no licence.")
