@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from packaging_assets.artifacts.store import ArtifactError
 from packaging_assets.cli.options import home_option
 from packaging_assets.cli.runs import runs
+from packaging_assets.domain.feature_sets import FeatureSetError
 from packaging_assets.domain.registry import RegistryError
 from packaging_assets.home import prepare_dagster_home
 from packaging_assets.resources.warehouse import WarehouseError
@@ -40,7 +41,14 @@ def test_what_aws_answers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [WarehouseError("it is locked"), RegistryError("it is damaged"), ArtifactError("it is gone")], ids=type
+    "error",
+    [
+        WarehouseError("it is locked"),
+        RegistryError("it is damaged"),
+        ArtifactError("it is gone"),
+        FeatureSetError("it is a list"),
+    ],
+    ids=type,
 )
 def test_what_the_platform_itself_says(tmp_path, error):
     result = run(error, tmp_path)
