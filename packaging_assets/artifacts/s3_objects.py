@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from packaging_assets.artifacts.aws_errors import error_code
 
@@ -213,18 +212,6 @@ def encryption_arguments(kms_key: str | None) -> dict[str, str]:
     if kms_key is None:
         return {"ServerSideEncryption": "AES256"}
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key}
-
-
-def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an S3 URI.
-
-    Raises:
-        ValueError: it is none.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme != "s3" or not parts.netloc:
-        raise ValueError(f"{uri!r} is not an S3 URI of the form s3://bucket/key.")
-    return parts.netloc, parts.path.lstrip("/")
 
 
 def _transfer() -> Any:

@@ -14,7 +14,7 @@ from blake3 import blake3
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.manifest import RESERVED
 from packaging_assets.artifacts.prune import PrunePolicy, prune
-from packaging_assets.artifacts.s3_objects import PART_BYTES, S3Objects, encryption_arguments, split_s3_uri
+from packaging_assets.artifacts.s3_objects import PART_BYTES, S3Objects, encryption_arguments
 from packaging_assets.artifacts.s3_removal import S3Removal
 from packaging_assets.artifacts.s3_store import S3ArtifactStore
 from packaging_assets.artifacts.store import ArtifactError, MissingArtifactError
@@ -156,9 +156,8 @@ def test_an_artifact_says_where_its_very_files_are_in_s3(store, commit, objects,
     artifact = commit({"a.txt": "1", "below/b.txt": "22"})
     origin = store.origin(artifact)
     assert origin.files == {"a.txt": 1, "below/b.txt": 2}
-    bucket, key = split_s3_uri(origin.uri)
-    below = key.removeprefix(f"{PREFIX}/")
-    assert (bucket, keys_of(objects, below)) == (objects.bucket, [f"{below}a.txt", f"{below}below/b.txt"])
+    below = origin.uri.removeprefix(f"s3://{objects.bucket}/{PREFIX}/")
+    assert keys_of(objects, below) == [f"{below}a.txt", f"{below}below/b.txt"]
     folder = store.local_path(artifact, tmp_path)
     assert store.local_path(artifact, tmp_path) == folder
 
@@ -504,9 +503,6 @@ def test_conditional_puts_of_a_tag(objects):
     assert (objects.get("a").body, objects.size("a"), objects.size("absent")) == (b"3", 1, None)
 
 
-def test_a_uri_of_something_else_than_s3_is_refused():
-    for uri in ("https://bucket/key", "s3:///key", "bucket/key"):
-        with pytest.raises(ValueError, match="is not an S3 URI"):
-            split_s3_uri(uri)
+def test_encryption_is_that_of_s3_by_default_and_the_manifest_is_reserved():
     assert encryption_arguments(None) == {"ServerSideEncryption": "AES256"}
     assert "manifest.json" in RESERVED
