@@ -140,11 +140,17 @@ def _check_replaced(spec: ModelSpec, named: Mapping[str, ModelSpec]) -> None:
         )
 
 
+def no_such_feeder(model: str, feeder: str, there: Iterable[str]) -> ModelSetError:
+    """What to raise where a model feeds from one that is not `there`."""
+    names = list(there)
+    near = did_you_mean(feeder, names) or f"; there is {', '.join(names)}"
+    return ModelSetError(f"model {model!r} feeds from {feeder!r}, and there is no such model{near}", model)
+
+
 def _check_feeders(spec: ModelSpec, named: Mapping[str, ModelSpec]) -> None:
     for name in spec.feeds_from:
         if name not in named:
-            near = did_you_mean(name, named) or f"; there is {', '.join(named)}"
-            raise ModelSetError(f"model {spec.name!r} feeds from {name!r}, and there is no such model{near}", spec.name)
+            raise no_such_feeder(spec.name, name, named)
         _check_split(spec, named[name])
 
 

@@ -8,7 +8,7 @@ from packaging_assets.artifacts.fingerprint import FingerprintError
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactError, ArtifactStore, parse_uri
 from packaging_assets.components.model_files import load_models
-from packaging_assets.components.model_set import ModelSet, ModelSetError
+from packaging_assets.components.model_set import ModelSet, ModelSetError, no_such_feeder
 from packaging_assets.components.model_spec import ModelSpec, OverrideError
 from packaging_assets.domain.architectures import ArchitectureError
 from packaging_assets.domain.features import FeatureError
@@ -77,13 +77,15 @@ class Workbench:
         """A model, perhaps changed, and the models it feeds from; those that feed from it do not matter here.
 
         Raises:
-            ModelSetError: the model does not agree with them.
+            ModelSetError: the model does not agree with them, or there is none of a name.
         """
         found = {spec.name: spec}
         waiting = [*spec.feeds_from]
         while waiting:
             name = waiting.pop()
-            if name in self.models.specs and name not in found:
+            if name not in self.models.specs:
+                raise no_such_feeder(spec.name, name, self.models.specs)
+            if name not in found:
                 found[name] = self.models.specs[name]
                 waiting += found[name].feeds_from
         return ModelSet.of(found.values())

@@ -142,6 +142,13 @@ def test_what_feeds_from_a_model_does_not_hinder_experiments_with_it(untrained: 
         ("mailer", {"dept": 3}, (), "a model has no field 'dept'; there is "),
         ("mailer", {"split.validation_fraction": 1.5}, (), "mailer: split.validation_fraction = 1.5 cannot be: "),
         ("mailer", {"parameters.dept": 3}, (), "mailer for 2025-02-10: unknown CatBoost parameter 'dept'"),
+        (
+            "mailer",
+            {"feeds_from": ["siok"]},
+            (),
+            "model 'mailer' feeds from 'siok', and there is no such model; there is mailer, box",
+        ),
+        ("mailer", {"feeds_from": ["bax"]}, (), "and there is no such model; did you mean 'box'?"),
         ("mailer", {"name": "post"}, (), "name says what the model is and cannot be set for one run"),
         (
             "mailer",
