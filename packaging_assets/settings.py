@@ -5,7 +5,6 @@ below. `packaging doctor` prints the outcome.
 """
 
 import datetime as dt
-import difflib
 import os
 import tomllib
 from collections.abc import Generator
@@ -24,6 +23,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from packaging_assets.aws_settings import AwsSettings
+from packaging_assets.domain.spelling import did_you_mean
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_FILE = "settings.toml"
@@ -263,8 +263,7 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
 def _described(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":  # a secret under a mistyped name is one all the same
-        close = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        return f"there is no setting {name}" + (f" (is {close[0]} meant?)" if close else "")
+        return f"there is no setting {name}{did_you_mean(name, Settings.model_fields)}"
     return f"{name} = {_shown(problem)}: {problem['msg']}"
 
 

@@ -21,6 +21,7 @@ from packaging_assets.domain.class_weights import ClassWeighting, ClassWeights
 from packaging_assets.domain.feature_sets import FeatureComposition, FeatureLists, FeatureSetError, as_taken_by
 from packaging_assets.domain.features import FeatureSet, score_column
 from packaging_assets.domain.gates import GatePolicy
+from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.domain.written_fields import WrittenFields
 
 TRAINING_TAG = {"packaging/pipeline": "training"}
@@ -237,7 +238,8 @@ def _set(fields: dict[str, Any], key: str, value: Any) -> None:
         inner = inner.get(name) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or (last not in inner and path[:1] != ["parameters"]):
         known = sorted(inner if path and isinstance(inner, dict) else MAY_BE_SET)
-        raise OverrideError(f"a model has no field {key!r}; there is {', '.join(known)}: see `packaging spec docs`")
+        near = did_you_mean(last, known) or f"; there is {', '.join(known)}: see `packaging spec docs`"
+        raise OverrideError(f"a model has no field {key!r}{near}")
     inner[last] = value
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.features import FeatureKind, FeatureSet
+from packaging_assets.domain.spelling import did_you_mean
 
 DEFAULT_SET = "default"
 """The set of a model that names none, unless its architecture has another."""
@@ -180,10 +181,9 @@ class FeatureCatalogue:
 
     def _column(self, name: str, field: str) -> Feature:
         if name not in self.features:
-            raise FeatureSetError(
-                f"{field}: {name!r} is neither a feature nor a group of {self.features_file}; there are the groups "
-                f"{', '.join(self.groups)} (`packaging spec features` lists their columns)"
-            )
+            groups = f"; there are the groups {', '.join(self.groups)} (`packaging spec features` lists their columns)"
+            near = did_you_mean(name, [*self.features, *self.groups]) or groups
+            raise FeatureSetError(f"{field}: {name!r} is neither a feature nor a group of {self.features_file}{near}")
         return self.features[name]
 
 

@@ -71,9 +71,12 @@ def test_an_unusable_value_is_named_with_its_remedy(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("thread = 2\n", "there is no setting thread (is threads meant?)"),
-        ('promotion_keys = "s3cr3t"\n', "there is no setting promotion_keys (is promotion_key meant?)"),
-        ('[[alert_route]]\nurl = "slack://s3cr3t/abc"\n', "there is no setting alert_route (is alert_routes meant?)"),
+        ("thread = 2\n", "there is no setting thread; did you mean 'threads'?"),
+        ('promotion_keys = "s3cr3t"\n', "there is no setting promotion_keys; did you mean 'promotion_key'?"),
+        (
+            '[[alert_route]]\nurl = "slack://s3cr3t/abc"\n',
+            "there is no setting alert_route; did you mean 'alert_routes'?",
+        ),
         ("quite_another = 1\n", "there is no setting quite_another"),
     ],
     ids=["near", "a secret", "a table of secrets", "far"],

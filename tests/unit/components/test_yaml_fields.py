@@ -111,6 +111,10 @@ def test_an_architecture_that_takes_no_embedding_gets_numbers():
             {"features": {"groups": ["sizes"]}},
             "there is no feature group 'sizes' in dbt_project/models/features/product_features.yml; there is title,",
         ),
+        (
+            {"features": {"numeric": ["wieght_kg"]}},
+            "dbt_project/models/features/product_features.yml; did you mean 'weight_",
+        ),
         ({"features": {"numeric": ["colour"]}}, "'colour' is neither a feature nor a group of dbt_project/models"),
         ({"features": "none"}, "model 'mailer' sees nothing: give it `features`, or models to feed from"),
         ({"features": {"set": "default", "withour": []}}, "features.withour\n  Extra inputs are not permitted"),
@@ -253,6 +257,10 @@ def test_values_set_one_after_the_other_build_on_each_other():
             ),
         ),
         ({"instances.train.size": 3}, "a model has no field 'instances.train.size'; there is instance_count,"),
+        (
+            {"split.validation_fracton": 0.2},
+            "a model has no field 'split.validation_fracton'; did you mean 'validation_",
+        ),
         ({"class_weights.neither": 3}, "a model has no field 'class_weights.neither'; there is not_suitable, suitable"),
         ({"class_weights.suitable": -3}, "mailer: class_weights.ClassWeights.suitable = -3 cannot be"),
     ],
