@@ -4,6 +4,7 @@ Pure pydantic, so that `dg check yaml` can refuse unknown keys and bad values wi
 nothing here needs Dagster.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
@@ -35,6 +36,15 @@ Features = Annotated[
     ),
 ]
 """A feature set, which YAML gives by a set's name, as a composition, or column by column."""
+
+
+def _check_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    """`parameters`, if JSON can say them: in a fingerprint and for a job, NaN and infinity would both become null."""
+    try:
+        json.dumps(parameters, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("give text, finite numbers, true, false, null, lists and mappings of these only") from None
+    return parameters
 
 
 class SplitSpec(WrittenFields):
@@ -96,7 +106,7 @@ class ModelSpec(WrittenFields):
     architecture: Annotated[str, AfterValidator(check_architecture_name)] = Field(
         default="catboost", description="A shipped architecture, or the import path of a class: `package.module:Class`."
     )
-    parameters: dict[str, Any] = Field(
+    parameters: Annotated[dict[str, Any], AfterValidator(_check_json)] = Field(
         default_factory=dict, description="The architecture's own parameters; what is not named keeps its default."
     )
     features: Features = Field(

@@ -134,6 +134,12 @@ def test_an_architecture_that_takes_no_embedding_gets_numbers():
         ({"class_weights": {"suitable": True}}, "class_weights.ClassWeights.suitable\n  Value error, a number belongs"),
         ({"gates": {"volume_z": float("inf")}}, "gates.volume_z\n  Input should be a finite number"),
         ({"labels": {"max_propensity_weight": float("inf")}}, "max_propensity_weight\n  Input should be a finite num"),
+        (
+            {"parameters": {"learning_rate": float("nan")}},
+            "parameters\n  Value error, give text, finite numbers, true, ",
+        ),
+        ({"parameters": {"a": [{"b": float("inf")}]}}, "parameters\n  Value error, give text, finite numbers, true, "),
+        ({"parameters": {"a": {1, 2}}}, "parameters\n  Value error, give text, finite numbers, true, "),
         ({"name": "experiments"}, "a model cannot be called 'experiments'"),
         ({"owners": ["ann"]}, "owner 'ann' is neither an e-mail address nor a team, such as 'team:packaging'"),
         ({"owners": ["team:"]}, "owner 'team:' is neither"),
