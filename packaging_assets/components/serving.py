@@ -49,7 +49,7 @@ def spec_of_version(models: ModelSet, version: ModelVersion) -> ModelSpec:
     """By whose thresholds and gates a version is applied: its own model's, or, where that has gone, the live model's.
 
     Raises:
-        KeyError: the project has no model of the version's package type.
+        IndexError: no model of the version's package type is live.
     """
     if version.model in models.specs:
         return models.specs[version.model]
