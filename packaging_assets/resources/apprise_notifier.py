@@ -5,6 +5,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import SecretStr
 
@@ -68,9 +69,10 @@ class AppriseNotifier:
         return service
 
     def _without_secrets(self, text: str) -> str:
-        """The text without any part of the URL that is long enough to be a secret."""
+        """The text without any part of the URL, as written or decoded, that is long enough to be a secret."""
         _, _, rest = self._url.get_secret_value().partition("://")
-        parts = [part for part in re.split(r"[/:@?&=#]", rest) if len(part) >= _SHORTEST_SECRET]
+        written = re.split(r"[/:@?&=#]", rest)
+        parts = {part for part in (*written, *map(unquote, written)) if len(part) >= _SHORTEST_SECRET}
         for part in sorted(parts, key=len, reverse=True):
             text = text.replace(part, "***")
         return text

@@ -125,6 +125,16 @@ def test_apprise_refused_says_why_without_the_secret(service: int) -> None:
     assert SECRET not in str(caught.value)
 
 
+def test_apprise_does_not_tell_a_secret_that_its_url_has_in_percent_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("login of user with p@ss/word refused")
+
+    monkeypatch.setattr("apprise.Apprise.notify", refuse)
+    with pytest.raises(NotifierError) as caught:
+        AppriseNotifier(SecretStr("json://user:p%40ss%2Fword@localhost")).send(make_alert("a"), may_be_repeat=False)
+    assert str(caught.value) == "OSError: login of *** with *** refused"
+
+
 def test_apprise_unreachable_is_an_error() -> None:
     with pytest.raises(NotifierError) as caught:
         AppriseNotifier(SecretStr(f"json://user:{SECRET}@127.0.0.1:9/x")).send(make_alert("a"), may_be_repeat=False)
