@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
 MERGE = "tag:yaml.org,2002:merge"
@@ -48,7 +49,7 @@ def read_documents(path: Path) -> list[Document]:
         documents: list[Document] = []
         while loader.check_node() and (node := loader.get_node()) is not None:
             documents.append(Document(loader.construct_document(node), node))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no number behind the tag of one
         raise YamlFileError(f"is not valid YAML: {' '.join(str(error).split())}") from None
     return documents
 
@@ -61,19 +62,20 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        """A mapping, if each of its keys is given once."""
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping, if each of its keys is given once; what it merges (`<<`) may have them too."""
+        node = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
                 continue
             line = key.start_mark.line + 1
             if key.value in lines:
-                raise yaml.constructor.ConstructorError(
+                raise ComposerError(
                     problem=f"{key.value!r} is given twice, in lines {lines[key.value]} and {line}: leave one out"
                 )
             lines[key.value] = line
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _child(node: yaml.Node, part: Hashable) -> tuple[yaml.Node, yaml.Node | None]:

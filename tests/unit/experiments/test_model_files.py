@@ -55,6 +55,7 @@ BOX = MODEL.format(package_type="box")
     ("text", "problem"),
     [
         ("type: [", " is not valid YAML: while parsing"),
+        (BOX + "  seed: !!int x\n", " is not valid YAML: invalid literal for int"),
         ("", " is empty: write what the model is, or delete the file"),
         (BOX + "  seed: 1\n  seed: 2\n", " is not valid YAML: 'seed' is given twice, in lines 4 and 5: leave one out"),
         ("attributes: {}\n", ":1: a model's file begins with `type: packaging_assets.components.PackageModel`"),
@@ -94,6 +95,12 @@ def test_a_wrong_file_is_named_with_line_field_value_and_remedy(tmp_path: Path, 
         load_models(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'box' / 'defs.yaml'}{problem}")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_mapping_may_set_otherwise_what_it_merges(tmp_path: Path):
+    nested = "  parameters:\n    p: {b: &b {<<: &a {x: 1}, x: 2}}\n    c: {<<: *b, x: 3}\n"
+    write(tmp_path / "box", BOX + nested)
+    assert load_models(tmp_path).specs["box"].parameters == {"p": {"b": {"x": 2}}, "c": {"x": 3}}
 
 
 def test_all_that_is_wrong_with_all_files_is_said_at_once(tmp_path: Path):
