@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-_NUMBERS = (int, float, int | None)
+_NUMBERS: tuple[object, ...] = (int, float, int | None)
 
 
 class WrittenFields(BaseModel):
