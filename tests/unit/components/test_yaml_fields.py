@@ -256,12 +256,13 @@ def test_values_set_one_after_the_other_build_on_each_other():
         ({"features.exclude": ["title"]}, "features.exclude: 'title' is not among the features"),
         ({"features": "wide"}, "mailer: features = 'wide' cannot be: "),
         (
-            {"feature": "tabular"},
+            {"tabular": True},
             (
-                "a model has no field 'feature'; there is architecture, class_weights, description, features, "
+                "a model has no field 'tabular'; there is architecture, class_weights, description, features, "
                 "feeds_from, gates, instances, parameters, score_folds, search, seed, split, suitable_from: see"
             ),
         ),
+        ({"feature": "tabular"}, "a model has no field 'feature'; did you mean 'features'?"),
         ({"instances.train.size": 3}, "a model has no field 'instances.train.size'; there is instance_count,"),
         (
             {"split.validation_fracton": 0.2},
