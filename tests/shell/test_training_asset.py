@@ -66,7 +66,14 @@ def test_what_dagster_knows_of_the_asset_is_the_same() -> None:
     assert mine.op.required_resource_keys == theirs.op.required_resource_keys == {"store"}
     assert dict(mine.op.tags) == dict(theirs.op.tags)
     assert mine.op.pool == theirs.op.pool == "warehouse"
-    assert [output.name for output in mine.op.output_defs] == [output.name for output in theirs.op.output_defs]
+    outputs = [
+        [
+            (output.name, output.dagster_type, output.is_required, output.io_manager_key)
+            for output in asset.op.output_defs
+        ]
+        for asset in (mine, theirs)
+    ]
+    assert outputs[0] == outputs[1]
     assert set(mine.keys_by_input_name.values()) == set(theirs.keys_by_input_name.values())
 
 

@@ -32,6 +32,16 @@ except ValueError as error:
 """
 
 
+OLD = """
+import gc
+from packaging_assets.collector import resting_collector
+with resting_collector():
+    kept = [[] for _ in range(1000)]
+old = {id(each) for each in gc.get_objects(generation=2)}
+print(sum(id(each) in old for each in kept), gc.get_freeze_count())
+"""
+
+
 def printed_by(code: str) -> str:
     """What a process of its own prints: in this one, other tests have frozen objects."""
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - a constant
@@ -49,6 +59,10 @@ def test_one_that_was_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_what_was_made_within_counts_as_old_so_that_nobody_looks_at_it_right_afterwards():
+    assert printed_by(OLD) == "1000 0\n"
 
 
 def test_what_a_process_loaded_once_is_not_looked_at_again_before_its_end():
