@@ -12,14 +12,14 @@ from packaging_assets.domain.spelling import did_you_mean
 
 SHOWN_CHARACTERS = 80
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class FieldProblem:
     """`path` leads to the field, from `attributes` on; it is empty where fields contradict one another."""
 
-    path: Path
+    path: FieldPath
     sentence: str
 
 
@@ -30,7 +30,7 @@ def field_problems(error: ValidationError, attributes: object) -> list[FieldProb
         error: what `ModelSpec` said of the attributes.
         attributes: what the YAML says.
     """
-    found: dict[Path, list[ErrorDetails]] = {}
+    found: dict[FieldPath, list[ErrorDetails]] = {}
     for one in error.errors():
         found.setdefault(_path(one, attributes), []).append(one)
     # A field that may be one thing or another has errors for each: the deepest are about the thing that was meant.
@@ -38,7 +38,7 @@ def field_problems(error: ValidationError, attributes: object) -> list[FieldProb
     return [FieldProblem(path, _sentence(path, found[path])) for path in deepest]
 
 
-def _path(error: ErrorDetails, attributes: object) -> Path:
+def _path(error: ErrorDetails, attributes: object) -> FieldPath:
     """Where the error is in the YAML: pydantic's location without the names of what a field may be."""
     path: list[str | int] = []
     value: Any = attributes
@@ -55,11 +55,11 @@ def _is_in(part: str | int, value: Mapping[Any, Any] | list[Any]) -> bool:
     return part in value if isinstance(value, Mapping) else isinstance(part, int)
 
 
-def _is_below(path: Path, other: Path) -> bool:
+def _is_below(path: FieldPath, other: FieldPath) -> bool:
     return len(path) > len(other) > 0 and path[: len(other)] == other
 
 
-def _sentence(path: Path, errors: Sequence[ErrorDetails]) -> str:
+def _sentence(path: FieldPath, errors: Sequence[ErrorDetails]) -> str:
     name = ".".join(map(str, path))
     if errors[0]["type"] == "extra_forbidden":
         return _unknown(path)
@@ -71,7 +71,7 @@ def _sentence(path: Path, errors: Sequence[ErrorDetails]) -> str:
     return reason if not path or reason.startswith(name) else f"{name} = {shown} cannot be: {reason}"
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: FieldPath) -> str:
     name, names = ".".join(map(str, path)), list(_names_beside(path))
     if path[-1] in names:
         return f"{name} cannot stand beside the other fields of `{path[-2]}`: leave it out, or them"
@@ -79,7 +79,7 @@ def _unknown(path: Path) -> str:
     return f"{name}: there is no such field{near}"
 
 
-def _names_beside(path: Path) -> Iterator[str]:
+def _names_beside(path: FieldPath) -> Iterator[str]:
     """The fields that there are where `path` names one that there is not."""
     parent: list[Any] = [*path[:-1]]
     if parent[:1] == ["search"]:  # whose keys are the fields of other mappings

@@ -1,12 +1,12 @@
 """Whether the settings that an environment needs are there, and those that are there are settings."""
 
-import difflib
 import os
 from collections.abc import Iterable
 
 from packaging_assets.container.ml_folders import HOST_VARIABLE, ROOT_VARIABLE
 from packaging_assets.container.step_request import STEP_PACKAGES_VARIABLE
 from packaging_assets.doctor.check import Check, ProblemError, variable
+from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.resources.dbt_project import dbt_environment
 from packaging_assets.settings import SETTINGS_FILE, Settings
 
@@ -45,16 +45,9 @@ def variables(settings: Settings, environment: Iterable[str]) -> str:
         name for name in given if name.upper() not in known | OF_CONTAINERS | dbt_environment(settings).keys()
     )
     if unknown:
-        raise ProblemError(
-            f"no such setting: {', '.join(unknown)}",
-            " ".join(f"{_correction(name)}." for name in unknown),
-        )
+        names = [f"{name}{did_you_mean(name[len(PREFIX) :].lower(), Settings.model_fields)}" for name in unknown]
+        raise ProblemError(f"no such setting: {', '.join(names)}", "Correct the name, or unset the variable.")
     return f"{len(given)} variables {PREFIX}..., all known" if given else f"no variable {PREFIX}..."
-
-
-def _correction(name: str) -> str:
-    close = difflib.get_close_matches(name[len(PREFIX) :].lower(), Settings.model_fields, n=1)
-    return f"Set {variable(close[0])} instead of {name}" if close else f"Unset {name}"
 
 
 def missing_settings(settings: Settings) -> list[str]:

@@ -72,8 +72,8 @@ def test_a_mistyped_variable_fails_and_the_setting_that_is_meant_is_named(tmp_pa
     monkeypatch.setenv("PACKAGING_FRIST_WEEK", "2025-01-13")
     monkeypatch.setenv("PACKAGING_XYZ", "a secret")
     text = doctor(tmp_path, code=1)
-    assert "FAIL environment: no such setting: PACKAGING_FRIST_WEEK, PACKAGING_XYZ\n" in text
-    assert "     -> Set PACKAGING_FIRST_WEEK instead of PACKAGING_FRIST_WEEK. Unset PACKAGING_XYZ.\n" in text
+    found = "no such setting: PACKAGING_FRIST_WEEK; did you mean 'first_week'?, PACKAGING_XYZ"
+    assert f"FAIL environment: {found}\n     -> Correct the name, or unset the variable.\n" in text
     assert "a secret" not in text
 
 
