@@ -40,7 +40,7 @@ def measure_monthly(repeats: int, products: int = PRODUCTS, *, folder: Path) -> 
         lambda: _inner(floor_command(home, folder), stages["floor"], ("unload", "score", "load")),
         lambda: _inner(assets_command(home, "monthly", MONTH), stages["ours"], ("all",)),
         repeats,
-        before_each=lambda: empty(home),
+        before_each=lambda: empty(home, floor=folder / "floor"),
         warm_up=False,
     )
     floors, ours = ([one["score"][0] / products for one in stages[name]] for name in ("floor", "ours"))
@@ -157,11 +157,14 @@ def catalogue(folder: Path, products: int) -> Catalogue:
     return make_catalogue(folder / f"products_{products}", products, models_of=trained)
 
 
-def empty(home: Catalogue) -> None:
+def empty(home: Catalogue, *, floor: Path | None = None) -> None:
     """Make the home one that has not predicted yet, on a machine that has nothing left to write.
 
-    The floor leaves its files to the operating system, which would write them while ours runs.
+    The floor leaves its files to the operating system, which would write them while ours runs, and keep them in memory
+    that ours then has to wait for: those below `floor` are removed, too.
     """
+    if floor is not None:
+        shutil.rmtree(floor, ignore_errors=True)
     for cadence in ("monthly", "daily"):
         shutil.rmtree(home.settings.artifacts_path / cadence, ignore_errors=True)
     for path in home.settings.dagster_home.iterdir():
