@@ -1,11 +1,10 @@
 """The home folder: what must be in it before anything runs."""
 
 import datetime as dt
-import uuid
-from pathlib import Path
 
 import tomlkit
 
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.resources.environment import warehouse_for
 from packaging_assets.settings import SETTINGS_FILE, Settings
 
@@ -39,16 +38,6 @@ def prepare_dagster_home(settings: Settings) -> None:
     dagster_yaml = settings.dagster_home / "dagster.yaml"
     if not dagster_yaml.exists():
         write_whole(dagster_yaml, DAGSTER_YAML)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a small file so that it is there with all of the text or as before, should the disk be full."""
-    staged = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        staged.write_text(text, encoding="utf-8")
-        staged.replace(file)
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: dt.date) -> None:

@@ -9,7 +9,6 @@ stale, and when dbt is run.
 import hashlib
 import importlib.metadata
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import dagster as dg
 from dagster._serdes import deserialize_value, serialize_value
 
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.resources.built_days import dbt_project_hash
 from packaging_assets.resources.dbt_project import TARGETS, dbt_manifest, log_handlers_kept
 from packaging_assets.settings import Settings
@@ -69,7 +69,7 @@ def dbt_specs(settings: Settings, selections: Mapping[str, DbtSelection]) -> dic
     if kept is not None:
         return kept
     specs = {name: _derive(manifest, selection) for name, selection in selections.items()}
-    _write(file, json.dumps({"key": key, "specs": serialize_value(_as_values(specs))}))
+    write_whole(file, json.dumps({"key": key, "specs": serialize_value(_as_values(specs))}))
     # As they are read back, so that the first loading and the others give the same definitions.
     return _from_values(_as_values(specs))
 
@@ -94,13 +94,6 @@ def _read(file: Path, key: str) -> dict[str, DbtSpecs] | None:
     if not isinstance(kept, dict) or kept.get("key") != key:
         return None
     return _from_values(deserialize_value(kept["specs"], dict))
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all: another process may read it at this moment."""
-    staged = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    staged.write_text(text, encoding="utf-8")
-    staged.replace(file)
 
 
 def _derive(manifest: Path, selection: DbtSelection) -> DbtSpecs:

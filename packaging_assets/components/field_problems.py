@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from packaging_assets.components.spec_reference import spec_sections
-from packaging_assets.domain.spelling import did_you_mean
+from packaging_assets.domain.spelling import meant_or_all
 
 SHOWN_CHARACTERS = 80
 
@@ -75,8 +75,7 @@ def _unknown(path: FieldPath) -> str:
     name, names = ".".join(map(str, path)), list(_names_beside(path))
     if path[-1] in names:
         return f"{name} cannot stand beside the other fields of `{path[-2]}`: leave it out, or them"
-    near = did_you_mean(str(path[-1]), names) or f"; there is {', '.join(names)}"
-    return f"{name}: there is no such field{near}"
+    return f"{name}: there is no such field{meant_or_all(str(path[-1]), names)}"
 
 
 def _names_beside(path: FieldPath) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from packaging_assets.components.project_features import project_features
 from packaging_assets.domain.gate_policy import GatePolicy
-from packaging_assets.domain.spelling import did_you_mean
+from packaging_assets.domain.spelling import meant_or_all
 
 
 def check_gate_columns(gates: GatePolicy) -> GatePolicy:
@@ -20,6 +20,6 @@ def check_gate_columns(gates: GatePolicy) -> GatePolicy:
         there = [name for name, feature in catalogue.features.items() if feature.kind == kind]
         for name in names:
             if name not in there:
-                near = did_you_mean(name, there) or f"; there is {', '.join(there)}"
+                near = meant_or_all(name, there)
                 raise ValueError(f"{field}: {name!r} is no {kind} feature of {catalogue.features_file}{near}")
     return gates

@@ -10,7 +10,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
-from packaging_assets.domain.spelling import did_you_mean
+from packaging_assets.domain.spelling import meant_or_all
 
 OVERRIDES_TAG = "packaging/overrides"
 """Run tag: JSON of model name -> dotted key -> value, which hold for that run only."""
@@ -142,8 +142,7 @@ def _check_replaced(spec: ModelSpec, named: Mapping[str, ModelSpec]) -> None:
 
 def no_such_feeder(model: str, feeder: str, there: Iterable[str]) -> ModelSetError:
     """What to raise where a model feeds from one that is not `there`."""
-    names = list(there)
-    near = did_you_mean(feeder, names) or f"; there is {', '.join(names)}"
+    near = meant_or_all(feeder, there)
     return ModelSetError(f"model {model!r} feeds from {feeder!r}, and there is no such model{near}", model)
 
 

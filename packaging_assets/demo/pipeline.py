@@ -12,9 +12,10 @@ from typing import Protocol
 
 import dagster as dg
 
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.components.inference import FailedCheckError
 from packaging_assets.delivery_events import announce_deliveries
-from packaging_assets.home import write_partition_range, write_whole
+from packaging_assets.home import write_partition_range
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.report import DeliveryReport

@@ -4,14 +4,13 @@ import datetime as dt
 import hashlib
 import json
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from packaging_assets.artifacts.flushing import flush
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.experiments.errors import ExperimentError
 
 FOLDER = "experiments"
@@ -124,14 +123,7 @@ class ExperimentRecords:
         """Write the record whole or not at all, in the place of an earlier one of the same id."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(record.id)
-        staged = self.folder / f".{record.id}.{uuid.uuid4().hex}"
-        try:
-            text = json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
-            staged.write_text(text, encoding="utf-8")
-            flush(staged)
-            staged.replace(path)
-        finally:
-            staged.unlink(missing_ok=True)
+        write_whole(path, json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
         return path
 
     def find(self, identifier: str) -> ExperimentRecord | None:
