@@ -55,6 +55,12 @@ def test_loading_the_definitions_imports_nothing_heavy_but_dagster(settings: Set
     assert found & HEAVY == set()
 
 
+def test_running_jobs_imports_neither_the_daemon_nor_what_colours_errors() -> None:
+    found = imported("import packaging_assets.runner\n")
+    assert {"dagster", "alembic", "mako"} <= found
+    assert found & {"pygments", "rich", "structlog"} == set()
+
+
 def test_only_our_own_components_are_described(settings: Settings) -> None:
     """Fails when Dagster asks for installed components by another way than the one that `own_components` replaces."""
     loaded = build_definitions(settings)
