@@ -134,9 +134,14 @@ class _LineNumbers:
 
 def _read_header(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
-        first_line = file.readline(_MAX_HEADER_BYTES).removeprefix(_UTF8_BOM)
+        first_line = file.readline(_MAX_HEADER_BYTES).removeprefix(_UTF8_BOM).rstrip(b"\r\n")
+    if b"\r" in first_line:
+        raise IngestionError(
+            f"{path}: the lines end with a carriage return (CR) alone, as old Macs wrote them; end them with LF or "
+            r"CR LF, for example by tr '\r' '\n' < OLD > NEW, and deliver again."
+        )
     try:
-        rows = list(csv.reader([first_line.decode("utf-8").rstrip("\r\n")], strict=True))
+        rows = list(csv.reader([first_line.decode("utf-8")], strict=True))
     except (UnicodeDecodeError, csv.Error):
         raise IngestionError(
             f"{path}: line 1 is no header of a CSV file in UTF-8; deliver CSV in UTF-8 or Parquet."

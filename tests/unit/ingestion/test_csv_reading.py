@@ -48,7 +48,12 @@ def test_bom_and_windows_line_ends(file: Path) -> None:
     assert read(file) == ([(2, "1", "2"), (4, "3", None)], [])
 
 
-@pytest.mark.parametrize("content", [b"a,b", b"a,b\n", b"a,b\n\n\n"])
+def test_rows_that_end_with_a_carriage_return_alone_below_a_header_that_does_not(file: Path) -> None:
+    file.write_bytes(b"a,b\n1,2\r3,4\r")
+    assert read(file) == ([(2, "1", "2"), (3, "3", "4")], [])
+
+
+@pytest.mark.parametrize("content", [b"a,b", b"a,b\n", b"a,b\n\n\n", b"a,b\r\r\n"])
 def test_header_only(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     assert read(file) == ([], [])
@@ -72,6 +77,9 @@ def test_columns_are_picked_by_name(file: Path) -> None:
         ),
         (b"\xff\xfe\n", "line 1 is no header"),
         (b"\na,b\n", "line 1 is blank"),
+        (b"a,b\r1,2\r3,4\r", r"the lines end with a carriage return \(CR\) alone, .* by tr '.r' '.n' < OLD > NEW"),
+        (b"\xef\xbb\xbfa,b\r1,2\n3,4\n", r"the lines end with a carriage return \(CR\) alone"),
+        (b"a,b\r" + "1,é\r".encode() * 300_000, r"the lines end with a carriage return \(CR\) alone"),
     ],
 )
 def test_a_file_that_is_no_csv_is_one_sentence(file: Path, content: bytes, sentence: str) -> None:
