@@ -35,7 +35,7 @@ class ParsedColumn:
 def parse_column(raw: pa.Array, target: pa.DataType) -> ParsedColumn:
     """Convert a column to the contract's type; empty text is null, and null is never bad here."""
     if pa.types.is_string(target):
-        values, reason = _as_text(raw), "is not text"
+        values, reason = _without_null_characters(_as_text(raw)), "is not text in UTF-8 without null characters"
     elif pa.types.is_timestamp(target):
         values, reason = _parse(raw, _is_time, target, _timestamps), "is not an ISO 8601 timestamp"
     elif pa.types.is_boolean(target):
@@ -43,7 +43,7 @@ def parse_column(raw: pa.Array, target: pa.DataType) -> ParsedColumn:
     elif pa.types.is_integer(target):
         values, reason = _parse(raw, pa.types.is_integer, target, _whole_numbers), "is not a whole number"
     else:
-        values = _finite(_parse(raw, _is_number, target, partial(_numbers, target=target)))
+        values = _finite(_parse(raw, _is_binary_number, target, partial(_numbers, target=target)))
         reason = "is not a finite number"
     return ParsedColumn(values, _mask(pc.and_not(pc.is_valid(_null_if_empty(raw)), pc.is_valid(values))), reason)
 
@@ -75,7 +75,7 @@ def _numbers(text: pa.Array, target: pa.DataType) -> pa.Array:
 
 def _whole_numbers(text: pa.Array) -> pa.Array:
     trimmed = _matching(pc.utf8_trim_whitespace(text), _WHOLE_NUMBER)
-    return pc.cast(pc.replace_substring_regex(trimmed, _WHOLE_NUMBER, r"\1"), pa.int64())
+    return pc.cast(pc.utf8_ltrim(pc.replace_substring_regex(trimmed, _WHOLE_NUMBER, r"\1"), "+"), pa.int64())
 
 
 def _timestamps(text: pa.Array) -> pa.Array:
@@ -104,7 +104,25 @@ def _matching(text: pa.Array, pattern: str) -> pa.Array:
 
 
 def _as_text(raw: pa.Array) -> pa.Array:
-    return _null_if_empty(raw.cast(pa.string()))
+    text = _null_if_empty(raw.cast(pa.string()))
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return pa.array([_decoded(value) for value in text.cast(pa.binary()).to_pylist()], pa.string())
+    return text
+
+
+def _decoded(value: bytes | None) -> str | None:
+    """The text, or none where it is not UTF-8, which a Parquet file may hold in a column of text."""
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _without_null_characters(text: pa.Array) -> pa.Array:
+    """Redshift stores no null character."""
+    return pc.if_else(pc.match_substring(text, "\0"), pa.scalar(None, pa.string()), text)
 
 
 def _null_if_empty(raw: pa.Array) -> pa.Array:
@@ -126,6 +144,11 @@ def _is_text(source: pa.DataType) -> bool:
 
 def _is_number(source: pa.DataType) -> bool:
     return pa.types.is_integer(source) or pa.types.is_floating(source) or pa.types.is_decimal(source)
+
+
+def _is_binary_number(source: pa.DataType) -> bool:
+    """Not decimals: cast by Arrow, 5.10 would be 5.1000000000000005, and another number than the text 5.10."""
+    return pa.types.is_integer(source) or pa.types.is_floating(source)
 
 
 def _is_time(source: pa.DataType) -> bool:

@@ -35,7 +35,10 @@ def open_delivery(path: Path) -> DeliveredFile:
             f"{path}: does not begin as a Parquet file does; write it again, or name it .csv if it is."
         )
     if b"\x00" in head:
-        raise IngestionError(f"{path}: is neither CSV nor Parquet but some binary format; deliver one of the two.")
+        raise IngestionError(
+            f"{path}: holds null characters, so it is some binary format or text in UTF-16; deliver CSV in UTF-8 or "
+            "Parquet."
+        )
     return CsvFile(path)
 
 

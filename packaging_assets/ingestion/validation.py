@@ -120,13 +120,19 @@ def _note_failures(failures: pd.DataFrame, positions: np.ndarray, contract: Tabl
 def _shown(rows: pa.Table, field: str, positions: np.ndarray) -> list[str | None]:
     if field not in rows.column_names:
         return [None] * len(positions)
-    values = rows.column(field).take(pa.array(positions)).cast(pa.string()).to_pylist()
-    return [None if value is None else value[:MAX_VALUE_CHARACTERS] for value in values]
+    # As bytes: a Parquet file's text may not be UTF-8.
+    values = rows.column(field).take(pa.array(positions)).cast(pa.string()).cast(pa.binary()).to_pylist()
+    return [None if value is None else _shortened(value.decode(errors="replace")) for value in values]
+
+
+def _shortened(value: str) -> str:
+    """What the quarantine keeps of a value: Redshift stores no null character."""
+    return value[:MAX_VALUE_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _malformed_rows(malformed: tuple[MalformedLine, ...]) -> pa.Table:
     rows = [
-        {"line": entry.line, "field": None, "value": entry.text[:MAX_VALUE_CHARACTERS], "reason": entry.reason}
+        {"line": entry.line, "field": None, "value": _shortened(entry.text), "reason": entry.reason}
         for entry in malformed
     ]
     return pa.Table.from_pylist(rows, schema=BAD_ROW_SCHEMA)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
@@ -178,6 +179,42 @@ def test_bad_feedback(shop) -> None:
         (6, "damage_reports", "-1", "must be at least 0"),
         (7, "damage_reports", None, "is missing"),
     ]
+
+
+def test_texts_that_a_warehouse_cannot_hold_cost_their_rows_only(shop) -> None:
+    rows = [f"T{number},P1,box,2025-01-06,true,false" for number in range(3000)]  # beyond what tells CSV from others
+    report = shop.ingest_tests(*rows, "T,P\0,box,2025-01-06,true,false", "T\0,P")
+    assert (report.accepted, report.quarantined) == (3000, 2)
+    reason = "is not text in UTF-8 without null characters"
+    few = (3003, None, "T\N{REPLACEMENT CHARACTER},P", "has 2 values where the header has 6")
+    assert shop.quarantined() == [(3002, "product_id", "P\N{REPLACEMENT CHARACTER}", reason), few]
+
+
+def test_parquet_text_that_is_not_utf8_costs_its_row_only(shop) -> None:
+    ids = pa.array([b"T1", b"T\xff", b"T\0"], pa.binary()).view(pa.string())
+    kinds = pa.array(["box"] * 3).dictionary_encode()
+    times = pa.array([moment(2025, 1, 6)] * 3)
+    columns = [ids, pa.array(["P1"] * 3), kinds, times, pa.array([True] * 3), pa.array([True] * 3)]
+    names = table_contract("package_tests", moment(2025, 2, 3)).column_names
+    pq.write_table(pa.Table.from_arrays(columns, names=list(names)), shop.folder / "t.parquet")
+    report = shop.ingest("package_tests", shop.folder / "t.parquet")
+    assert (report.accepted, report.quarantined) == (1, 2)
+    reason = "is not text in UTF-8 without null characters"
+    shown = "T\N{REPLACEMENT CHARACTER}"
+    assert shop.quarantined() == [(2, "test_id", shown, reason), (3, "test_id", shown, reason)]
+    assert shop.rows("select test_id from raw.package_tests") == [("T1",)]
+
+
+def test_a_decimal_is_the_same_row_as_its_text(shop) -> None:
+    shop.ingest("products", shop.write("p.csv", product_csv({"length_cm": "5.10", "weight_kg": "0.07"})))
+    types = {name: pa.string() for name in PRODUCT}
+    table = arrow_csv.read_csv(shop.folder / "p.csv", convert_options=arrow_csv.ConvertOptions(column_types=types))
+    for name in ("length_cm", "weight_kg"):
+        column = table.schema.get_field_index(name)
+        table = table.set_column(column, name, table[name].cast(pa.decimal128(10, 2)))
+    pq.write_table(table, shop.folder / "p.parquet")
+    report = shop.ingest("products", shop.folder / "p.parquet")
+    assert (report.accepted, report.duplicates, report.quarantined) == (0, 1, 0)
 
 
 def test_keys_repeated_in_the_file(shop) -> None:

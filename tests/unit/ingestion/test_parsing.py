@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from packaging_assets.ingestion.parsing import is_parsable, parse_column
@@ -56,12 +56,18 @@ def parsed(values: pa.Array, target: pa.DataType) -> list[Any]:
         ("0x10", pa.float64(), BAD),
         ("", pa.float64(), None),
         ("3", pa.int64(), 3),
+        ("+3", pa.int64(), 3),
+        ("+3.0", pa.int64(), 3),
+        ("+-3", pa.int64(), BAD),
+        ("++3", pa.int64(), BAD),
+        ("+3", pa.float64(), 3.0),
         ("3.0", pa.int64(), 3),
         ("3.5", pa.int64(), BAD),
         ("-3", pa.int64(), -3),
         ("99999999999999999999", pa.int64(), BAD),
         ("", pa.int64(), None),
         ("Mug, blue", pa.string(), "Mug, blue"),
+        ("Mug\0", pa.string(), BAD),
         ("", pa.string(), None),
     ],
 )
@@ -78,6 +84,9 @@ def test_text(text: str, target: pa.DataType, expected: object) -> None:
         (pa.array([3, None]), pa.float64(), [3.0, None]),
         (pa.array([1.5, float("nan"), float("inf"), None]), pa.float64(), [1.5, BAD, BAD, None]),
         (pa.array([decimal.Decimal("1.25")]), pa.float64(), [1.25]),
+        (pa.array([decimal.Decimal("5.10"), decimal.Decimal("0.07"), None]), pa.float64(), [5.1, 0.07, None]),
+        (pa.array([decimal.Decimal("5.10")], pa.decimal256(50, 2)), pa.float32(), [5.099999904632568]),
+        (pa.array([decimal.Decimal("1e-30")]), pa.float64(), [1e-30]),
         (pa.array([1e39]), pa.float32(), [BAD]),
         (pa.array([1, 0, 2]), pa.bool_(), [True, False, BAD]),
         (pa.array([True]), pa.float64(), [BAD]),
@@ -92,6 +101,27 @@ def test_text(text: str, target: pa.DataType, expected: object) -> None:
 )
 def test_parquet_values(values: pa.Array, target: pa.DataType, expected: list[Any]) -> None:
     assert parsed(values, target) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "good"), [(pa.string(), "true"), (pa.bool_(), True), (TIME, BAD), (pa.int64(), BAD), (pa.float32(), BAD)]
+)
+def test_text_that_is_not_utf8_costs_its_value_only(target: pa.DataType, good: object) -> None:
+    values = pa.array([b"true", b"tr\xff", b"", None], pa.binary()).view(pa.string())
+    assert parsed(values, target) == [good, BAD, None, None]
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9))
+def test_a_decimal_is_the_number_that_its_text_is(number: decimal.Decimal) -> None:
+    values = pa.array([number], pa.decimal128(20, 3))
+    assert parsed(values, pa.float64()) == parsed(pa.array([str(number)]), pa.float64()) == [float(number)]
+
+
+@example(["+5"])
+@given(st.lists(st.from_regex(r"[-+.eE0-9,]{1,6}", fullmatch=True), min_size=1, max_size=5))
+def test_what_looks_like_a_number_is_one_or_bad(texts: list[str]) -> None:
+    for target in (pa.int64(), pa.float64(), pa.float32()):
+        assert len(parsed(pa.array(texts), target)) == len(texts)
 
 
 def test_times_with_a_zone_are_converted_to_utc() -> None:

@@ -35,6 +35,7 @@ def test_content_decides_what_a_file_is(tmp_path: Path) -> None:
         ("a.xlsx", b"PK\x03\x04rest", "Excel workbook"),
         ("a.csv", "a,b\n".encode("utf-16"), "UTF-16: save it as UTF-8"),
         ("a.csv", b"a,b\n1,\x00\n", "some binary format"),
+        ("a.csv", "a,b\n".encode("utf-16-le"), "text in UTF-16; deliver CSV in UTF-8 or Parquet"),
         ("a.parquet", b"a,b\n1,2\n", "does not begin as a Parquet file does"),
         ("a.parquet", b"PAR1", "is no whole Parquet file"),
         ("a.parquet", b"PAR1" + b"\x07" * 64, "is no whole Parquet file"),
