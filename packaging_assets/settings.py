@@ -186,6 +186,11 @@ class Settings(AwsSettings, BaseSettings):
         return self.home / "warehouse.duckdb"
 
     @property
+    def staging_path(self) -> Path:
+        """Where the rows of a delivery wait to be appended; empty but while deliveries are taken in."""
+        return self.home / "ingesting"
+
+    @property
     def artifacts_path(self) -> Path:
         """Root of the artifact store."""
         return self.home / "artifacts"

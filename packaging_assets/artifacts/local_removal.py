@@ -142,7 +142,7 @@ def leftovers(root: Path, *, untouched_since: dt.datetime) -> dict[str, int]:
     for path in sorted((root / STAGING).glob("*")):
         with contextlib.suppress(FileNotFoundError):  # gone while we look: its process has just finished
             newest = max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
-            if newest < untouched_since.timestamp() and not _is_in_use(path):
+            if newest < untouched_since.timestamp() and not is_in_use(path):
                 found[path.name] = size_of(path)
     return found
 
@@ -151,7 +151,7 @@ def is_busy(root: Path) -> bool:
     """Whether a living process works in a folder under `.staging/`."""
     for path in (root / STAGING).glob("*"):
         with contextlib.suppress(FileNotFoundError):
-            if _is_in_use(path):
+            if is_in_use(path):
                 return True
     return False
 
@@ -170,7 +170,12 @@ def size_of(path: Path) -> int:
     return sum(entry.lstat().st_size for entry in (path, *path.rglob("*")) if entry.is_file())
 
 
-def _is_in_use(path: Path) -> bool:
+def is_in_use(path: Path) -> bool:
+    """Whether a living process works in a folder that `work_folder` made.
+
+    Raises:
+        FileNotFoundError: it is gone.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -37,7 +37,14 @@ def ingest_and_report(
     failure: Exception | None = None
     try:
         warehouse = warehouse_for(settings)
-        for report in ingest_files(warehouse, files, max_bad_row_share=max_bad_row_share, clock=SystemClock()):
+        taken_in = ingest_files(
+            warehouse,
+            files,
+            max_bad_row_share=max_bad_row_share,
+            clock=SystemClock(),
+            staging=settings.staging_path,
+        )
+        for report in taken_in:
             reports.append(report)  # noqa: PERF402 - what came before a failure is kept
     except DeliveryRefusedError as error:
         refused, failure = error.report, error

@@ -228,7 +228,13 @@ def _ingest(run: DemoRun, delivery: Delivery) -> set[dt.date]:
     warehouse, share = warehouse_for(run.settings), run.settings.max_bad_row_share
     for table, path in delivery.files.items():
         try:
-            reports += ingest_files(warehouse, {table: path}, max_bad_row_share=share, clock=SystemClock())
+            reports += ingest_files(
+                warehouse,
+                {table: path},
+                max_bad_row_share=share,
+                clock=SystemClock(),
+                staging=run.settings.staging_path,
+            )
         except IngestionError as error:
             run.refused.append(str(error))
     announce_deliveries(run.settings, reports)

@@ -21,13 +21,19 @@ from packaging_assets.ingestion.landing import (
 from packaging_assets.ingestion.matching import delivered_rows, find_matches, rows_by_day
 from packaging_assets.ingestion.reading import content_hash, open_delivery
 from packaging_assets.ingestion.report import SHOWN_BAD_ROWS, BadRow, DeliveryRefusedError, DeliveryReport
+from packaging_assets.ingestion.staging import staging_folder
 from packaging_assets.ingestion.validation import BAD_ROW_SCHEMA, accepted_schema, check_chunk
 from packaging_assets.resources.clock import Clock
 from packaging_assets.resources.warehouse import Warehouse
 
 
 def ingest_files(
-    warehouse: Warehouse, files: Mapping[str, Path], *, max_bad_row_share: float, clock: Clock
+    warehouse: Warehouse,
+    files: Mapping[str, Path],
+    *,
+    max_bad_row_share: float,
+    clock: Clock,
+    staging: Path | None = None,
 ) -> Iterator[DeliveryReport]:
     """Take in files by table name, in the order products, package_tests, customer_feedback; lazily, one at a time.
 
@@ -38,11 +44,19 @@ def ingest_files(
     """
     for table in TABLES:
         if table in files:
-            yield ingest_file(warehouse, table, files[table], max_bad_row_share=max_bad_row_share, clock=clock)
+            yield ingest_file(
+                warehouse, table, files[table], max_bad_row_share=max_bad_row_share, clock=clock, staging=staging
+            )
 
 
 def ingest_file(
-    warehouse: Warehouse, table: str, path: Path, *, max_bad_row_share: float, clock: Clock
+    warehouse: Warehouse,
+    table: str,
+    path: Path,
+    *,
+    max_bad_row_share: float,
+    clock: Clock,
+    staging: Path | None = None,
 ) -> DeliveryReport:
     """Validate a CSV or Parquet file and append its rows to a raw table; memory does not grow with the file.
 
@@ -52,6 +66,7 @@ def ingest_file(
         path: the file.
         max_bad_row_share: refuse the file when more than this share of its rows is bad.
         clock: says when the delivery was received.
+        staging: where the checked rows wait to be appended, see `staging_folder`.
 
     Raises:
         DeliveryRefusedError: too many bad rows.
@@ -67,8 +82,8 @@ def ingest_file(
     earlier = _report_of_earlier(warehouse, table, path, delivery_id)
     if earlier is not None:
         return earlier
-    with tempfile.TemporaryDirectory(prefix="packaging-ingest-") as scratch:
-        checked = _CheckedFile(contract, Path(scratch))
+    with staging_folder(staging) as scratch:
+        checked = _CheckedFile(contract, scratch)
         checked.read(file)
         while True:
             standing = count_deliveries(warehouse, table)

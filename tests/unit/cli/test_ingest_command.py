@@ -1,12 +1,18 @@
 """`packaging ingest` on the terminal and as JSON."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from packaging_assets.cli.ingest import ingest
+from packaging_assets.ingestion.staging import staging_folder
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 
 HEADER = "test_id,product_id,package_type,tested_at,is_passed,is_random_sample\n"
@@ -121,6 +127,29 @@ def test_rows_that_are_in_are_reported_though_dagster_cannot_be_told(tmp_path: P
     assert result.exit_code == 0
     assert json.loads(result.stdout)["deliveries"][0]["accepted"] == 9
     assert result.stderr.startswith("The rows are in, but Dagster's graph does not show it: ")
+
+
+def test_what_a_killed_ingestion_left_goes_with_the_next_one(tmp_path: Path, tests_file: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    temporary.mkdir()
+    # A process that is killed where the rows of the file are staged and not yet appended.
+    killed = (
+        "import os, signal; from packaging_assets.cli.ingest import ingest; "
+        "from packaging_assets.ingestion import delivery; "
+        "delivery.append_delivery = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); "
+        f"ingest(['--home', {str(home)!r}, '--tests', {str(tests_file)!r}, '--max-bad-rows', '1'])"
+    )
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    ended = subprocess.run([sys.executable, "-c", killed], env=environment, check=False)  # noqa: S603 - our own
+    assert ended.returncode == -signal.SIGKILL
+    assert list(temporary.iterdir()) == []
+    (left,) = (home / "ingesting").iterdir()
+    assert sum(pq.read_metadata(part).num_rows for part in (left / "good").iterdir()) == 9
+    with staging_folder(home / "ingesting") as living:  # of an ingestion beside it, which removes what is left
+        assert not left.exists()
+        assert run(home, "--tests", tests_file, "--max-bad-rows", "1").exit_code == 0
+        assert list((home / "ingesting").iterdir()) == [living]
+    assert list((home / "ingesting").iterdir()) == []
 
 
 def test_a_damaged_warehouse_is_told_in_one_sentence(tmp_path: Path, tests_file: Path) -> None:
