@@ -35,17 +35,28 @@ semi join repeated using (delivered_line)
 """
 # One row per delivered row that has a standing one of its key: the first column in which they differ, if any.
 _COMPARE = """
+create temporary table compared as
 select
     delivered.delivered_line as line,
     case {field} end as field,
     left(case {value} end, 200) as value,
-    case
-        when standing.delivered_line is null then 'conflicts with an earlier delivery, which {same_key}'
-        else 'conflicts with line ' || standing.delivered_line || ', which {same_key}'
-    end as reason
+    standing.delivered_line as standing_line
 from delivered
 join standing using ({key})
 where standing.delivered_line is distinct from delivered.delivered_line
+"""
+_DUPLICATES = "select line from compared where field is null order by line"
+_CONFLICTS = """
+select
+    line,
+    field,
+    value,
+    case
+        when standing_line is null then 'conflicts with an earlier delivery, which {same_key}'
+        else 'conflicts with line ' || standing_line || ', which {same_key}'
+    end as reason
+from compared
+where field is not null
 order by line
 """
 _ROWS_BY_DAY = """
@@ -96,9 +107,10 @@ def find_matches(database: duckdb.DuckDBPyConnection, contract: TableContract, k
         standing = database.from_parquet(f"{known}/*.parquet").select(f"cast(null as bigint) as {LINE_COLUMN}, *")
     standing.create("standing")
     database.execute(_fill(_ADD_FIRST_OF_EACH_KEY, contract))
-    compared = database.sql(_fill(_COMPARE, contract)).to_arrow_table()
-    duplicates = compared.filter(compared.column("field").is_null())
-    conflicts = compared.filter(compared.column("field").is_valid())
+    database.execute(_fill(_COMPARE, contract))
+    # A file may be all duplicates: of these nothing but their lines leaves the database.
+    duplicates = database.sql(_DUPLICATES).to_arrow_table()
+    conflicts = database.sql(_fill(_CONFLICTS, contract)).to_arrow_table()
     return Matches(duplicates.column("line"), conflicts.cast(BAD_ROW_SCHEMA))
 
 
