@@ -35,8 +35,9 @@ class ParsedColumn:
 def parse_column(raw: pa.Array, target: pa.DataType) -> ParsedColumn:
     """Convert a column to the contract's type; empty text is null, and null is never bad here."""
     if pa.types.is_string(target):
-        values, reason = _without_null_characters(_as_text(raw)), "is not text in UTF-8 without null characters"
-    elif pa.types.is_timestamp(target):
+        text = _without_null_characters(_as_text(raw))
+        return ParsedColumn(_trimmed(text), _is_lost(raw, text), "is not text in UTF-8 without null characters")
+    if pa.types.is_timestamp(target):
         values, reason = _parse(raw, _is_time, target, _timestamps), "is not an ISO 8601 timestamp"
     elif pa.types.is_boolean(target):
         values, reason = _parse(raw, pa.types.is_boolean, target, _booleans), "is not one of true, false, t, f, 1, 0"
@@ -45,7 +46,7 @@ def parse_column(raw: pa.Array, target: pa.DataType) -> ParsedColumn:
     else:
         values = _finite(_parse(raw, _is_binary_number, target, partial(_numbers, target=target)))
         reason = "is not a finite number"
-    return ParsedColumn(values, _mask(pc.and_not(pc.is_valid(_null_if_empty(raw)), pc.is_valid(values))), reason)
+    return ParsedColumn(values, _is_lost(raw, values), reason)
 
 
 def is_parsable(source: pa.DataType) -> bool:
@@ -125,6 +126,11 @@ def _without_null_characters(text: pa.Array) -> pa.Array:
     return pc.if_else(pc.match_substring(text, "\0"), pa.scalar(None, pa.string()), text)
 
 
+def _trimmed(text: pa.Array) -> pa.Array:
+    """Without blanks at either end: to Redshift `P1` and `P1 ` are the same id, to DuckDB two."""
+    return _null_if_empty(pc.ascii_trim_whitespace(text))
+
+
 def _null_if_empty(raw: pa.Array) -> pa.Array:
     if not _is_text(raw.type):
         return raw
@@ -132,8 +138,9 @@ def _null_if_empty(raw: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
-def _mask(values: pa.Array) -> np.ndarray:
-    return values.to_numpy(zero_copy_only=False).astype(bool)
+def _is_lost(raw: pa.Array, values: pa.Array) -> np.ndarray:
+    is_lost = pc.and_not(pc.is_valid(_null_if_empty(raw)), pc.is_valid(values))
+    return is_lost.to_numpy(zero_copy_only=False).astype(bool)
 
 
 def _is_text(source: pa.DataType) -> bool:

@@ -190,6 +190,16 @@ def test_texts_that_a_warehouse_cannot_hold_cost_their_rows_only(shop) -> None:
     assert shop.quarantined() == [(3002, "product_id", "P\N{REPLACEMENT CHARACTER}", reason), few]
 
 
+def test_blanks_around_a_text_are_no_part_of_it(shop) -> None:
+    report = shop.ingest_tests(
+        GOOD_TEST, GOOD_TEST.replace("T1", " T1 "), "T2 ,P1 , bag,2025-01-06,t,t", "T3, ,box,2025-01-06,t,t"
+    )
+    assert (report.accepted, report.duplicates, report.quarantined) == (2, 1, 1)
+    assert shop.quarantined() == [(5, "product_id", " ", "is missing")]
+    rows = shop.rows("select test_id, product_id, package_type from raw.package_tests order by 1")
+    assert rows == [("T1", "P1", "box"), ("T2", "P1", "bag")]
+
+
 def test_parquet_text_that_is_not_utf8_costs_its_row_only(shop) -> None:
     ids = pa.array([b"T1", b"T\xff", b"T\0"], pa.binary()).view(pa.string())
     kinds = pa.array(["box"] * 3).dictionary_encode()

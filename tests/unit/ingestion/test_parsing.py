@@ -68,6 +68,10 @@ def parsed(values: pa.Array, target: pa.DataType) -> list[Any]:
         ("", pa.int64(), None),
         ("Mug, blue", pa.string(), "Mug, blue"),
         ("Mug\0", pa.string(), BAD),
+        (" \tMug, blue \r\n", pa.string(), "Mug, blue"),
+        ("\u00a0Mug", pa.string(), "\u00a0Mug"),
+        ("  ", pa.string(), None),
+        (" \0", pa.string(), BAD),
         ("", pa.string(), None),
     ],
 )
@@ -143,4 +147,5 @@ def test_a_number_written_out_is_read_back(numbers: list[float]) -> None:
 @given(st.lists(st.text(), min_size=1), st.sampled_from([TIME, pa.bool_(), pa.int64(), pa.float32(), pa.string()]))
 def test_any_text_is_a_value_or_null_or_bad(texts: list[str], target: pa.DataType) -> None:
     for text, value in zip(texts, parsed(pa.array(texts), target), strict=True):
-        assert (value is None) == (text == "")
+        missing = text.strip(" \t\n\v\f\r") if target == pa.string() else text
+        assert (value is None) == (missing == "")
