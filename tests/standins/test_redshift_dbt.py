@@ -2,7 +2,9 @@
 
 import datetime as dt
 import io
+import math
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -266,6 +268,62 @@ def test_a_query_finds_what_duckdb_finds(
     assert found.to_pylist() == expected.to_pylist()
     other_types = {field.name: str(field.type) for field in found.schema if expected.schema.field(field.name) != field}
     assert other_types == {}
+
+
+# What the two databases could take differently: unknown sides, blanks, other alphabets, sums of whole numbers, times at
+# a day's end, costs that are equal, and measures so small that their products and ratios leave a double's range.
+ODD_PRODUCTS = """
+('flat', '2025-01-09 23:59:59.999999', '2025-01-09', 'two  blanks, ß 📦', 'Ä', 'b', 'c', 'd', 3, 2, 1, 0.1, 7, true),
+('sides', '2025-01-10 00:00:00', '2025-01-10', 'sides', 'a', 'b', 'c', 'd', 30, null, 5, 2, 20, false),
+('blank', '2025-01-10 00:00:00', '2025-01-10', ' ', 'a', 'b', 'c', 'd', null, null, null, null, null, null),
+('Case', '2025-01-10 00:00:00', '2025-01-10', 'case', 'a', 'b', 'c', 'd', 10, 10, 10, 1, 10, false),
+('case', '2025-01-10 00:00:00', '2025-01-10', 'Case', 'a', 'b', 'c', 'd', 10, 10, 10, 1, 10, false),
+('small', '2025-01-10 00:00:00', '2025-01-10', 'small', 'a', 'b', 'c', 'd', 1e-200, 1e-200, 1e-200, 1e-200, 1, false),
+('light', '2025-01-10 00:00:00', '2025-01-10', 'light', 'a', 'b', 'c', 'd', 10, 10, 1e-306, 1e-306, 1000, false)
+"""
+ODD_FEEDBACK = """
+('o1', 'Case', 'box', '2025-01-10 23:59:59.999999', 4000000000, 1),
+('o2', 'Case', 'box', '2025-01-10 00:00:00', 4000000000, 1),
+('o3', 'case', 'bag', '2025-01-11 00:00:00', 29, 0),
+('o4', 'case', 'bag', '2025-02-03 00:00:00', 30, 0)
+"""
+ODD_LOAD = """
+('monthly', '2025-01-01', 'Case', 'bag', 0.9, 0.1, true, 3, '2025-02-01', 1, null),
+('daily', '2025-01-31', 'Case', 'bag', 0.8, 0.1, true, 3, '2025-02-01', 2, 'other'),
+('monthly', '2025-01-01', 'case', 'bag', 0.9, null, true, 3, '2025-02-01', 1, null),
+('monthly', '2025-01-01', 'case', 'box', 0.9, null, true, 3, '2025-02-01', 1, null),
+('monthly', '2025-01-01', 'small', 'box', 0.9, 0.1, true, 3, '2025-02-01', 1, null),
+('monthly', '2025-01-01', 'unknown', 'box', 0.9, 0.1, true, 3, '2025-02-01', 1, null)
+"""
+ODD_ROWS = (
+    f'insert into "raw".products ({PRODUCT_COLUMNS}) values {ODD_PRODUCTS}',
+    f'insert into "raw".customer_feedback values {ODD_FEEDBACK}',
+    f"insert into ml.predictions values {ODD_LOAD}",
+    "insert into \"raw\".package_tests values ('o5', 'Case', 'bag', '2025-02-04 10:00:00', false, true)",
+)
+BUILT_TABLES = {
+    "product_features": "product_id, updated_at",
+    "package_evidence": "product_id, package_type, evidence_on",
+    "latest_predictions": "product_id, package_type",
+    "prediction_outcomes": "cadence, partition_start, product_id, package_type, stage, model",
+    "package_recommendations": "product_id",
+}
+
+
+def test_odd_rows_are_built_as_by_duckdb(warehouse: Warehouse, duckdb_home: Home, tmp_path: Path) -> None:
+    shutil.copytree(duckdb_home.folder, tmp_path / "home")
+    home = Home(tmp_path / "home")
+    home.run(*ODD_ROWS)
+    warehouse.run(*ODD_ROWS)
+    assert set(home.dbt("run", "--full-refresh").values()) == {"success"}
+    assert set(warehouse.dbt("run", "--full-refresh").values()) == {"success"}
+    for table, order in BUILT_TABLES.items():
+        rows = home.warehouse.fetch(f"select * from marts.{table} order by {order}", {})
+        columns = ", ".join(rows[0])
+        found = warehouse.run(f"select {columns} from marts.{table} order by {order}")
+        assert found == [tuple(row.values()) for row in rows], table
+        numbers = [value for row in rows for value in row.values() if isinstance(value, float)]
+        assert all(math.isfinite(number) for number in numbers), table
 
 
 def test_dbt_gets_temporary_credentials_by_iam(warehouse: Warehouse, moto_url: str) -> None:

@@ -8,11 +8,11 @@ select
     subcategory,
     product_type,
     brand,
-    length_cm,
-    width_cm,
-    height_cm,
-    weight_kg,
-    price_usd,
+    {{ measured('length_cm') }},
+    {{ measured('width_cm') }},
+    {{ measured('height_cm') }},
+    {{ measured('weight_kg') }},
+    {{ measured('price_usd') }},
     is_liquid,
     {{ embedding_columns() }}
 from {{ source('raw', 'products') }}
