@@ -6,6 +6,8 @@ without telling us, since a row's line number is the number of lines before it.
 
 import codecs
 import csv
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +29,9 @@ MAX_LINES_PER_ROW = 10
 _MAX_HEADER_BYTES = 2**20
 _DECODED_BYTES = 2**20
 _UTF8_BOM = b"\xef\xbb\xbf"
+_VALUE = rb'(?:"(?:[^"]++|"")*+"|(?!")[^,\r\n]*+)'
+_ROW = re.compile(_VALUE + rb"(?:," + _VALUE + rb")*+[\r\n]*+")
+"""A row whose quotes close where their values end."""
 
 
 class CsvFile:
@@ -46,18 +51,18 @@ class CsvFile:
         """Stream the rows; see `DeliveredFile.chunks`."""
         _check_encoding(self._path)
         try:
-            with self._path.open("rb") as file:
-                yield from self._read(file, columns)
+            with self._path.open("rb") as file, self._path.open("rb") as again:
+                yield from self._read(file, columns, _Quotes(self._path, again))
         except pa.ArrowInvalid as error:
             raise IngestionError(f"{self._path}: {_explain(str(error))}") from None
 
-    def _read(self, file: BinaryIO, columns: Sequence[str]) -> Iterator[Chunk]:
+    def _read(self, file: BinaryIO, columns: Sequence[str], quotes: "_Quotes") -> Iterator[Chunk]:
         _skip_header(file)
         if not file.read(1):
             return
         _skip_header(file)
         # Line 1 has gone, so Arrow's row number 1 is line 2 as long as no value holds a line break.
-        numbering = _LineNumbers(self._path)
+        numbering = _LineNumbers(self._path, quotes)
         reader = arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
@@ -79,8 +84,9 @@ class CsvFile:
 class _LineNumbers:
     """Gives rows their line numbers, from Arrow's row numbers, the malformed rows and the line breaks in values."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, quotes: "_Quotes") -> None:
         self._path = path
+        self._quotes = quotes
         self._next_row = 1
         self._extra_lines = 1
         """Lines before the next row beyond one a row: the header, and line breaks in values."""
@@ -108,7 +114,9 @@ class _LineNumbers:
         lines = np.arange(self._next_row, end) + self._extra_lines + np.cumsum(breaks) - breaks
         self._check_row_lengths(breaks, lines)
         malformed = tuple(_malformed_line(int(lines[entry[0] - self._next_row]), entry) for entry in passed)
-        lines = lines[valid_rows - self._next_row]
+        lines, row_breaks = lines[valid_rows - self._next_row], breaks[valid_rows - self._next_row]
+        for row in np.flatnonzero(row_breaks):
+            self._quotes.check(int(lines[row]), int(row_breaks[row]) + 1)
         self._next_row, self._extra_lines = end, self._extra_lines + int(breaks.sum())
         has_value = _has_value(rows)
         return Chunk(lines[has_value], rows.filter(pa.array(has_value)), malformed)
@@ -129,6 +137,30 @@ class _LineNumbers:
             raise IngestionError(
                 f"{self._path}, line {lines[first]}: a quote that opens there closes only {breaks[first]} lines later; "
                 "close it, or write a quote inside a value twice."
+            )
+
+
+class _Quotes:
+    """Looks at rows over several lines again, in their order.
+
+    Arrow lets a quote close within a value and goes on: a quote that nobody closed takes in the lines up to the next
+    quoted value, and their rows would be lost without a word.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+        self._next_line = 1
+
+    def check(self, line: int, count: int) -> None:
+        """Look at the row that begins on a line and has so many."""
+        skipped = line - self._next_line
+        text = b"".join(itertools.islice(self._file, skipped, skipped + count))
+        self._next_line = line + count
+        if not _ROW.fullmatch(text):
+            raise IngestionError(
+                f"{self._path}, line {line}: a quote that opens there closes within a value, on line "
+                f"{line + count - 1} at the latest; close it, or write a quote inside a value twice."
             )
 
 
@@ -173,8 +205,9 @@ def _skip_header(file: BinaryIO) -> None:
 
 
 def _malformed_line(line: int, entry: tuple[int, int, int, str, int]) -> MalformedLine:
-    _, actual, expected, text, _ = entry
-    return MalformedLine(line, text, f"has {actual} values where the header has {expected}")
+    _, actual, expected, text, breaks = entry
+    spread = f", over {breaks + 1} lines: perhaps a quote is not closed" if breaks else ""
+    return MalformedLine(line, text, f"has {actual} values where the header has {expected}{spread}")
 
 
 def _line_breaks(rows: pa.Table) -> np.ndarray:

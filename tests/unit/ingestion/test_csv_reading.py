@@ -38,9 +38,27 @@ def test_lines_count_blank_multi_line_and_malformed_rows(file: Path, block_bytes
     assert malformed == [
         (4, "has 1 values where the header has 2"),
         (7, "has 3 values where the header has 2"),
-        (9, "has 3 values where the header has 2"),
+        (9, "has 3 values where the header has 2, over 3 lines: perhaps a quote is not closed"),
         (13, "has 1 values where the header has 2"),
     ]
+
+
+def test_rows_that_an_unclosed_quote_took_in_are_told(file: Path) -> None:
+    file.write_bytes(b'a,b\n1,2\n"3,4\n5,6\n7,8\n')
+    reason = "has 1 values where the header has 2, over 3 lines: perhaps a quote is not closed"
+    assert read(file) == ([(2, "1", "2")], [(3, reason)])
+
+
+@pytest.mark.parametrize("block_bytes", [64, 2**16])
+@pytest.mark.parametrize("swallowing", [b'"3,4\n5,6\n7"8,9\n', b'3,"4\n5,"6"\n', b'3,"4\r\n5,"6\r\n'])
+def test_a_quote_that_closes_within_a_later_value_is_no_row(file: Path, swallowing: bytes, block_bytes: int) -> None:
+    before = b'"p\nq","r ""s""\n"\n' + b'"1",2\n' * 20 + b'5" wide,\n"t\n",\n'
+    file.write_bytes(b"a,b\n" + before)
+    rows, malformed = read(file, block_bytes)
+    assert (len(rows), malformed, rows[0], rows[-1]) == (23, [], (2, "p\nq", 'r "s"\n'), (26, "t\n", None))
+    file.write_bytes(b"a,b\n" + before + swallowing + b"10,11\n" * 20)
+    with pytest.raises(IngestionError, match=r"file\.csv, line 28: a quote that opens there closes within a value"):
+        read(file, block_bytes)
 
 
 def test_bom_and_windows_line_ends(file: Path) -> None:

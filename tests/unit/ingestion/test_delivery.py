@@ -200,6 +200,18 @@ def test_blanks_around_a_text_are_no_part_of_it(shop) -> None:
     assert rows == [("T1", "P1", "box"), ("T2", "P1", "bag")]
 
 
+def test_a_title_whose_quote_is_not_closed_loses_no_product(shop) -> None:
+    titles = {"P1": '"Mug', "P2": '"Blue mug"', "P3": '"Mug ""blue"""'}
+    lines = product_csv(*({"product_id": product, "title": title} for product, title in titles.items()))
+    with pytest.raises(
+        IngestionError, match=r"p\.csv, line 2: a quote that opens there closes within a value, on line 3"
+    ):
+        shop.ingest("products", shop.write("p.csv", lines))
+    assert shop.counts() == dict.fromkeys(shop.counts(), 0)
+    assert shop.ingest("products", shop.write("p.csv", [*lines[:1], *lines[2:]])).accepted == 2
+    assert shop.rows("select title from raw.products order by product_id") == [("Blue mug",), ('Mug "blue"',)]
+
+
 def test_parquet_text_that_is_not_utf8_costs_its_row_only(shop) -> None:
     ids = pa.array([b"T1", b"T\xff", b"T\0"], pa.binary()).view(pa.string())
     kinds = pa.array(["box"] * 3).dictionary_encode()
