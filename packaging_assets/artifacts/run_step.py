@@ -103,6 +103,8 @@ def run_step(
         else:
             artifact, differing = store.commit(asset_key, partition, output, parts=parts, provenance=origin), ()
             store.point(artifact)
+    if job is not None:
+        compute.release(job)
     return StepResult(
         artifact=artifact,
         is_cache_hit=False,

@@ -91,6 +91,10 @@ class Compute(Protocol):
         """
         ...
 
+    def release(self, job: JobFacts) -> None:
+        """Let go of what a job of `run` has left, once its output is an artifact; nothing that goes wrong is raised."""
+        ...
+
 
 def open_inputs(inputs: Mapping[str, Input], scratch: Path) -> dict[str, Path]:
     """Open all inputs below `scratch`, each in a folder of its name."""

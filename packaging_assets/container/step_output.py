@@ -28,9 +28,16 @@ def list_output(folder: Path) -> None:
     (folder / LISTING).write_text(json.dumps(listing, sort_keys=True, indent=2) + "\n", encoding="utf-8")
 
 
-def read_listing(text: str) -> Mapping[str, FileEntry]:
-    """The files that a listing names."""
-    return {name: FileEntry(**entry) for name, entry in json.loads(text).items()}
+def read_listing(content: bytes) -> Mapping[str, FileEntry]:
+    """The files that a listing names.
+
+    Raises:
+        OutputError: it is no listing.
+    """
+    try:
+        return {str(name): FileEntry(**entry) for name, entry in json.loads(content).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise OutputError(f"{LISTING} of the job's output is not what the container writes: {error}.") from error
 
 
 def check_output(folder: Path) -> None:
@@ -42,7 +49,7 @@ def check_output(folder: Path) -> None:
     path = folder / LISTING
     if not path.is_file():
         raise OutputError(f"The job's output has no {LISTING}, so its step did not finish.")
-    listed = read_listing(path.read_text(encoding="utf-8"))
+    listed = read_listing(path.read_bytes())
     path.unlink()
     differing = differing_files(listed, folder)
     if differing:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from packaging_assets.artifacts.job import JobResources
+from packaging_assets.artifacts.job import JobFacts, JobResources
 from packaging_assets.artifacts.step import Compute, Input, Step, Tell, open_inputs
 
 __all__ = ["Compute", "InProcessCompute"]
@@ -39,3 +39,6 @@ class InProcessCompute:
     ) -> None:
         """Open all inputs and call the step; whatever it raises is raised here."""
         step(open_inputs(inputs, scratch), params, output)
+
+    def release(self, job: JobFacts) -> None:
+        """Nothing: there are no jobs here."""

@@ -1,9 +1,9 @@
 """Runs steps as SageMaker jobs, and each job once.
 
 A job is called after the step's fingerprint, so a run that was killed finds its job again, running or completed, and
-pays for it once, unless it was killed between fetching the result and committing it. SageMaker keeps names for ever; a
-job that failed is followed by one of the next number. A result is deleted from S3 when it has been fetched: the
-artifact store is about to have it then, and who asks for the step again wants it run.
+pays for it once. SageMaker keeps names for ever; a job that failed, or whose result is gone or damaged, is followed by
+one of the next number. A result is deleted from S3 when the artifact store has it: who asks for the step again then
+wants it run.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class SageMakerCompute:
     ) -> JobFacts | None:
         """Run the step as a job, or find the job of that fingerprint, and fetch what it wrote.
 
-        Inputs that are in S3 are read there, and not fetched here.
+        Inputs that are in S3 are read there, and not fetched here. The job's data stays until `release`.
 
         Raises:
             JobFailedError: the step failed, or the container could not run it.
@@ -161,6 +161,11 @@ class SageMakerCompute:
         )
         return self._run_job(work, output, fingerprint)
 
+    def release(self, job: JobFacts) -> None:
+        """Delete the job's data; if that fails the artifact is good all the same, and the lifecycle rule sees to it."""
+        with _excused():
+            self._data.clean(job.name)
+
     def _run_job(self, work: Work, output: Path, fingerprint: str) -> JobFacts:
         jobs = JOBS[work.kind](self._settings, self._session)
         failures: Counter[ErrorKind] = Counter()
@@ -174,10 +179,9 @@ class SageMakerCompute:
             _forget(jobs, name)
             problem = self._take(jobs, state, work, output)
             if problem is None:
-                self._clean(name)
                 return self._facts(state, work)
             if is_of_earlier:
-                continue  # its result was fetched long ago
+                continue  # its result is an artifact since long ago, or was damaged on its way
             kind, error = problem
             failures[kind] += 1
             backoff = self._retries.jobs[kind]
@@ -278,11 +282,6 @@ class SageMakerCompute:
         with contextlib.closing(self._session.client("logs")) as logs:
             tail = JobLog(logs, jobs.log_group, state.name).tail()
         return f"{work.kind.capitalize()} job {state.name} {what}\nThe end of its log:\n{tail}"
-
-    def _clean(self, name: str) -> None:
-        """Delete the job's data; if that fails the result is good all the same, and the lifecycle rule sees to it."""
-        with _excused():
-            self._data.clean(name)
 
     @contextmanager
     def _stopped_if_cancelled(self, jobs: Jobs, name: str) -> Generator[None]:

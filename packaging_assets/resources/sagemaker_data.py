@@ -6,10 +6,12 @@ is over; a lifecycle rule on the prefix takes what killed runs leave.
 
 from __future__ import annotations
 
+import gzip
 import math
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,9 @@ from packaging_assets.resources.sagemaker_jobs import (
     JobOrder,
 )
 from packaging_assets.resources.sagemaker_work import PartedStep, Work
+
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
+"""What unpacking raises: tarfile passes on what the compression says of an archive that is cut off or changed."""
 
 GIVEN, PARTS = "given", "parts"
 """Inputs of the container: what was uploaded for the job, and what is divided among machines or requests."""
@@ -196,7 +201,7 @@ class JobData:
             raise OutputError(
                 f"{self.objects.uri(place)} has no {LISTING}, so the output is gone or its step not ended."
             )
-        missing = self.objects.download_files(read_listing(listing.body.decode()), place, output)
+        missing = self.objects.download_files(read_listing(listing.body), place, output)
         if missing:
             raise OutputError(f"{self.objects.uri(place)}/{missing[0]} is missing.")
         (output / LISTING).write_bytes(listing.body)
@@ -209,7 +214,7 @@ class JobData:
             try:
                 with tarfile.open(archive) as tar:
                     tar.extractall(output, filter="data")
-            except tarfile.TarError as error:
+            except _DAMAGED as error:
                 raise OutputError(f"{self.objects.uri(key)} cannot be unpacked: {error}.") from error
 
 

@@ -81,9 +81,15 @@ class Folder:
 
 
 class OverFolders(SageMakerCompute):
-    """Takes local folders for inputs."""
+    """Takes local folders for inputs; `run` keeps the output, as an artifact store does, and `compute` does not."""
 
-    def run(self, step, inputs, params, output, *, fingerprint, scratch=None, extra_modules=()):
+    def run(self, *arguments, **options):
+        facts = self.compute(*arguments, **options)
+        if facts is not None:
+            self.release(facts)
+        return facts
+
+    def compute(self, step, inputs, params, output, *, fingerprint, scratch=None, extra_modules=()):
         given = {name: Folder(path) if isinstance(path, Path) else path for name, path in inputs.items()}
         with tempfile.TemporaryDirectory() as folder:
             return super().run(
@@ -383,6 +389,102 @@ def test_a_run_that_was_killed_finds_its_job_completed(compute, folders, sagemak
     compute(kind="processing").run(wait, inputs, WaitParams(seconds=0), output, fingerprint=PRINT)
     assert files_of(output) == {"waited.txt": b"waited"}
     assert sagemaker_stand_in.calls.count("CreateProcessingJob") == 1
+
+
+def damage(clients, bucket, how):
+    """Change what a completed job left in S3, and return how many objects were changed."""
+    objects = S3Objects(clients.s3, bucket)
+    left = [entry.key for entry in objects.entries() if "/output/" in entry.key]
+    for key in left:
+        body = objects.get(key).body
+        if how == "gone":
+            objects.delete([key])
+        elif how == "cut off":
+            objects.put(key, body[: len(body) // 8])  # of a tar archive the most is padding
+        else:
+            objects.put(key, bytes(each ^ 0xFF for each in body))
+    return len(left)
+
+
+@pytest.mark.parametrize("kind", ["training", "processing", "transform"])
+def test_a_result_that_was_fetched_and_not_kept_is_fetched_again_and_not_paid_again(
+    compute, folders, sagemaker_stand_in, clients, bucket, kind, tmp_path
+):
+    inputs, output = folders
+    killed, retried = (compute(kind=kind, parted_steps=PARTED) for _ in range(2))
+    first = killed.compute(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    again = tmp_path / "again"
+    again.mkdir()
+    second = retried.run(count_words, inputs, CountParams(), again, fingerprint=PRINT)
+    assert second == first
+    assert files_of(again) == files_of(output) != {}
+    assert sagemaker_stand_in.calls.count(f"Create{kind.capitalize()}Job") == 1
+    assert left_in(clients, bucket) == []
+
+
+@pytest.mark.parametrize("how", ["gone", "cut off", "other bytes"])
+@pytest.mark.parametrize("kind", ["training", "processing", "transform"])
+def test_a_result_that_is_not_whole_any_more_is_computed_by_a_further_job(
+    compute, folders, sagemaker_stand_in, clients, bucket, kind, how, tmp_path
+):
+    inputs, output = folders
+    killed, retried = (compute(kind=kind, parted_steps=PARTED) for _ in range(2))
+    first = killed.compute(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    assert damage(clients, bucket, how) > 0
+    again = tmp_path / "again"
+    again.mkdir()
+    second = retried.run(count_words, inputs, CountParams(), again, fingerprint=PRINT)
+    assert (first.name[-2:], second.name[-2:]) == ("-0", "-1")
+    assert files_of(again) == files_of(output) != {}
+
+
+def test_a_fetch_that_fails_leaves_the_result_for_the_next_run(compute, folders, bucket, sagemaker_stand_in, moto):
+    inputs, output = folders
+    archive = f"{job_name(bucket[-6:], count_words, PRINT, 0)}/output/model.tar.gz"
+    moto.faults.inject("error", "s3", matching=f"HEAD /{bucket}/work/jobs/{archive}")
+    with pytest.raises(ClientError, match="500"):
+        compute(kind="training").run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    compute(kind="training").run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    assert files_of(output)["model/count.txt"] == b"3"
+    assert sagemaker_stand_in.calls.count(CREATE) == 1
+
+
+def test_a_run_that_is_killed_before_its_result_is_an_artifact_finds_the_result(
+    compute, bucket, s3, sagemaker_stand_in, clients, monkeypatch, folders
+):
+    inputs, _ = folders
+    store = S3ArtifactStore(bucket, "artifacts", client=s3)
+
+    def run():
+        return run_step(
+            store,
+            count_words,
+            asset_key="count",
+            partition="2025-01-06",
+            inputs={"text": Folder(inputs["text"])},
+            params=CountParams(),
+            provenance={"run_id": "r1"},
+            compute=SageMakerCompute(
+                SETTINGS,
+                bucket=bucket,
+                environment=bucket[-6:],
+                default=JobResources(run_as="training"),
+                session=compute()._session,
+                sleep=Naps(),
+            ),
+        )
+
+    def die_instead(*_, **__):
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(S3ArtifactStore, "commit", die_instead)
+        with pytest.raises(KilledError):
+            run()
+    result = run()
+    assert sagemaker_stand_in.calls.count(CREATE) == 1
+    assert result.artifact == store.current("count", "2025-01-06")
+    assert [key for key in left_in(clients, bucket) if key.startswith("jobs/")] == []
 
 
 def test_a_step_that_is_asked_for_again_is_run_again(compute, folders, sagemaker_stand_in):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from small_retailer import WEEKS, Home
 
-from packaging_assets.artifacts.job import JobResources
+from packaging_assets.artifacts.job import JobFacts, JobResources
 from packaging_assets.artifacts.step import Input, Step, Tell
 from packaging_assets.domain.package_types import PACKAGE_TYPES
 from packaging_assets.resources.compute import InProcessCompute
@@ -54,6 +54,9 @@ class WatchedCompute:
         return InProcessCompute().run(
             step, inputs, params, output, scratch=scratch, fingerprint=fingerprint, extra_modules=extra_modules
         )
+
+    def release(self, job: JobFacts) -> None:
+        raise AssertionError(f"There is no job, and {job.name} is released.")
 
 
 def steps(runner: JobRunner, run_id: str, kind: dg.DagsterEventType) -> set[str]:

@@ -53,6 +53,9 @@ class JobsHere:
             currency="USD",
         )
 
+    def release(self, job: JobFacts) -> None:
+        assert job.name.startswith("job-")
+
 
 @pytest.fixture
 def asked() -> list[Any]:
