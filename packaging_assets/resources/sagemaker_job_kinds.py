@@ -42,7 +42,7 @@ class TrainingJobs(Jobs):
                     instance_type=machines.instance_type,
                     instance_count=machines.instance_count,
                     volume_size_in_gb=machines.volume_gb,
-                    volume_kms_key_id=settings.kms_key,
+                    volume_kms_key_id=self.disk_key(machines),
                 )
             ),
             stopping_condition=shapes.StoppingCondition(
@@ -103,7 +103,7 @@ class ProcessingJobs(Jobs):
             instance_type=machines.instance_type,
             instance_count=machines.instance_count,
             volume_size_in_gb=machines.volume_gb,
-            volume_kms_key_id=settings.kms_key,
+            volume_kms_key_id=self.disk_key(machines),
         )
         ProcessingJob.create(
             processing_job_name=order.name,
@@ -170,7 +170,7 @@ class TransformJobs(Jobs):
                 **_given(
                     instance_type=machines.instance_type,
                     instance_count=machines.instance_count,
-                    volume_kms_key_id=self._settings.kms_key,
+                    volume_kms_key_id=self.disk_key(machines),
                 )
             ),
             max_concurrent_transforms=1,

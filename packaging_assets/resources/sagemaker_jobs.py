@@ -24,8 +24,8 @@ MAX_PAYLOAD_MB = 100
 class JobSettings:
     """What all jobs of an environment share.
 
-    `subnets` and `security_groups` put jobs into a VPC; `kms_key` encrypts disks and outputs. Steps need no network, so
-    by default their containers have none (`is_isolated`); SageMaker itself moves the data.
+    `subnets` and `security_groups` put jobs into a VPC; `kms_key` encrypts disks (see `Jobs.disk_key`) and outputs.
+    Steps need no network, so by default their containers have none (`is_isolated`); SageMaker itself moves the data.
     """
 
     role_arn: str
@@ -127,6 +127,16 @@ class Jobs(ABC):
 
     @abstractmethod
     def _state(self, name: str, job: Any) -> JobState: ...
+
+    def disk_key(self, machines: JobResources) -> str | None:
+        """The key that encrypts the machines' disks; None for machines that have their own.
+
+        Those (ml.g4dn, ml.g5 and the like) encrypt by themselves, and SageMaker refuses a job that names a key for
+        them.
+        """
+        from sagemaker.core.common_utils import instance_supports_kms
+
+        return self._settings.kms_key if instance_supports_kms(machines.instance_type) else None
 
     def vpc(self) -> Any:
         """The VPC of the settings, or None."""

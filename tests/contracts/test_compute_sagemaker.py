@@ -769,6 +769,25 @@ def test_a_job_is_isolated_encrypted_and_as_large_as_asked(compute, folders, sag
     assert request["Environment"] == {"A": "1"}
 
 
+@pytest.mark.parametrize("kind", ["training", "processing", "transform"])
+@pytest.mark.parametrize(("machine", "has_own_disks"), [("ml.g4dn.xlarge", True), ("ml.m5.xlarge", False)])
+def test_a_key_is_named_for_disks_unless_the_machine_has_its_own(
+    compute, folders, sagemaker_stand_in, bucket, kind, machine, has_own_disks
+):
+    inputs, output = folders
+    settings = dataclasses.replace(SETTINGS, kms_key="alias/packaging")
+    chosen = JobResources(run_as=kind, instance_type=machine)
+    made = OverFolders(settings, bucket=bucket, environment=bucket[-6:], sleep=Naps(), parted_steps=PARTED)
+    made.using(chosen).run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    request = list(sagemaker_stand_in.operations._jobs.values())[-1].request
+    where = {"training": "ResourceConfig", "processing": "ProcessingResources", "transform": "TransformResources"}
+    machines = request[where[kind]]
+    machines = machines.get("ClusterConfig", machines)
+    assert machines["InstanceType"] == machine
+    assert machines.get("VolumeKmsKeyId") == (None if has_own_disks else "alias/packaging")
+    assert files_of(output) != {}
+
+
 def test_a_training_on_spare_capacity_goes_on_from_its_checkpoint(
     compute, folders, sagemaker_stand_in, clients, bucket
 ):

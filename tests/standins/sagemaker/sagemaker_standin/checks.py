@@ -12,6 +12,9 @@ import botocore.session
 
 from sagemaker_standin.errors import validation_error
 
+_OWN_DISKS = re.compile(r"ml\.([a-z]+[0-9]+[a-z]*d[a-z]*|(g5|g6|p5|trn1|trn2)[a-z]*)\.")
+"""The machines with instance store volumes of EC2's list that SageMaker has."""
+
 
 @functools.cache
 def service_model() -> botocore.model.ServiceModel:
@@ -23,9 +26,11 @@ def check_request(operation: str, request: dict[str, Any]) -> None:
     """Refuse what the service refuses by its model.
 
     Raises:
-        ServiceError: a member is missing, unknown, too long, too many, or of the wrong form.
+        ServiceError: a member is missing, unknown, too long, too many, or of the wrong form; or a key is named for
+            disks that machines have of their own.
     """
     _check(service_model().operation_model(operation).input_shape, request, "")
+    _check_disk_keys(request)
 
 
 def _check(shape: Any, value: Any, path: str) -> None:
@@ -54,6 +59,14 @@ def _check_structure(shape: Any, value: dict[str, Any], path: str) -> None:
         if name not in shape.members:
             raise _refused(f"{path}.{name}".strip("."), item, "Member is not known")
         _check(shape.members[name], item, f"{path}.{name}".strip("."))
+
+
+def _check_disk_keys(value: Any) -> None:
+    """See `VolumeKmsKeyId` of ResourceConfig, ProcessingClusterConfig and TransformResources in the API reference."""
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_disk_keys(each)
+    if isinstance(value, dict) and "VolumeKmsKeyId" in value and _OWN_DISKS.match(str(value.get("InstanceType"))):
+        raise validation_error(f"VolumeKmsKeyId cannot be given for {value['InstanceType']}, which has local storage.")
 
 
 def _check_size(shape: Any, size: int, path: str) -> None:
