@@ -37,6 +37,11 @@ class Roles:
 
     def statements(self, role: str) -> Iterator[tuple[list[str], list[str]]]:
         """Actions and resources of each statement of a role."""
+        for statement in self.documents(role):
+            yield _listed(statement["Action"]), _listed(statement["Resource"])
+
+    def documents(self, role: str) -> Iterator[Mapping[str, Any]]:
+        """Each statement of a role, as IAM gets it."""
         properties = self._template["Resources"][role]["Properties"]
         policies = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         shared = [
@@ -48,7 +53,7 @@ class Roles:
                 statement = self._resolve(given)
                 if statement is not None:
                     assert statement["Effect"] == "Allow"
-                    yield _listed(statement["Action"]), _listed(statement["Resource"])
+                    yield statement
 
     def _resolve(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -70,6 +70,8 @@ def test_there_is_a_role_for_each_duty(roles: Roles):
         ("WarehouseFilesRole", "s3:PutObject", f"{OBJECTS}/exchange/labels/000"),
         ("JobRole", "s3:GetObject", f"{OBJECTS}/artifacts/mailer/split/2025-01-06/f/train.parquet"),
         ("JobRole", "s3:PutObject", f"{OBJECTS}/jobs/j/output/model.tar.gz"),
+        ("JobRole", "kms:Encrypt", KEY),
+        ("JobRole", "kms:CreateGrant", KEY),
         ("RunRole", "s3:PutObject", f"{OBJECTS}/artifacts/mailer/model/2025-01-06/f/manifest.json"),
         ("RunRole", "redshift-data:BatchExecuteStatement", WORKGROUP),
         ("RunRole", "sagemaker:UpdateModelPackage", MODEL),
