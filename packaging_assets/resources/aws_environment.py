@@ -64,8 +64,15 @@ def sagemaker_registry(settings: Settings) -> SageMakerModelRegistry:
 
 
 def sagemaker_compute(settings: Settings) -> SageMakerCompute:
-    """SageMaker jobs."""
+    """SageMaker jobs.
+
+    Raises:
+        SettingsError: what they need to know is missing.
+    """
     _require(settings, "s3_bucket", "sagemaker_role_arn", "sagemaker_image")
+    if settings.sagemaker_subnets or settings.sagemaker_security_groups:
+        # SageMaker refuses one without the other, and with groups alone jobs would run outside of the VPC unnoticed.
+        _require(settings, "sagemaker_subnets", "sagemaker_security_groups")
     jobs = JobSettings(
         role_arn=settings.sagemaker_role_arn,
         image=settings.sagemaker_image,

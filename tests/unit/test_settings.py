@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from packaging_assets.aws_settings import AwsSettings
-from packaging_assets.resources.environment import resources_for
+from packaging_assets.resources.environment import compute_for, resources_for
 from packaging_assets.settings import (
     PROJECT_ROOT,
     Settings,
@@ -109,6 +109,15 @@ def test_an_environment_that_is_not_told_where_its_services_are_says_what_to_set
     missing = r"^PACKAGING_ENV = 'aws' needs PACKAGING_REDSHIFT_COPY_ROLE_ARN: set it in .*settings\.toml\.$"
     with pytest.raises(SettingsError, match=missing):
         resources_for(load_settings(tmp_path, env="aws"))
+
+
+@pytest.mark.parametrize(("given", "missing"), [("subnets", "SECURITY_GROUPS"), ("security_groups", "SUBNETS")])
+def test_subnets_and_security_groups_of_jobs_are_given_together(tmp_path: Path, given: str, missing: str) -> None:
+    role = "arn:aws:iam::123456789012:role/job"
+    known = {"s3_bucket": "a-bucket", "sagemaker_role_arn": role, "sagemaker_image": "image:1"}
+    settings = load_settings(tmp_path, env="aws", **known, **{f"sagemaker_{given}": ("x-1",)})
+    with pytest.raises(SettingsError, match=f"needs PACKAGING_SAGEMAKER_{missing}: set it"):
+        compute_for(settings)
 
 
 def test_settings_in_use_last_as_long_as_the_block(tmp_path: Path) -> None:
