@@ -137,11 +137,12 @@ def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, floa
 
 
 def _is_locked(path: Path) -> bool:
-    if not path.exists():
+    """Whether a run holds the lock; those who ask share it, so that all get the same answer."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
     return False

@@ -1,10 +1,12 @@
 """Whether a run is over is known by its lock, or by the process that its log names."""
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -65,6 +67,32 @@ def test_a_run_of_ours_is_over_when_its_lock_is_free(instance: dg.DagsterInstanc
     assert settled is not None
     assert settled.status == dg.DagsterRunStatus.FAILURE
     assert standing_of(instance, settled, tmp_path) == Standing.FINISHED
+
+
+def test_two_who_ask_at_once_whether_a_run_was_killed_get_the_same_answer(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = instance.create_run_for_job(waiting, status=STARTED, tags=tags_of_lock())
+    (tmp_path / run.run_id).touch()  # what a killed process leaves
+    really_lock, answers = fcntl.flock, list[Standing]()
+
+    def ask_meanwhile(file: Any, operation: int) -> None:
+        really_lock(file, operation)
+        if not answers:
+            answers.append(Standing.FINISHED)  # replaced below; the other one asks just once
+            answers[0] = standing_of(instance, run, tmp_path)
+
+    monkeypatch.setattr(fcntl, "flock", ask_meanwhile)
+    assert standing_of(instance, run, tmp_path) == Standing.GONE
+    assert answers == [Standing.GONE]
+
+
+def test_a_lock_that_another_settles_meanwhile_is_free(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = instance.create_run_for_job(waiting, status=STARTED, tags=tags_of_lock())
+    monkeypatch.setattr(Path, "exists", lambda _: True)  # it was there a moment ago
+    assert standing_of(instance, run, tmp_path) == Standing.GONE
 
 
 def test_a_run_that_ends_while_it_is_looked_at_keeps_its_success(instance: dg.DagsterInstance, tmp_path: Path) -> None:
