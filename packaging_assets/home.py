@@ -19,6 +19,12 @@ concurrency:
   pools:
     # DuckDB lets one process write; a pool without a limit would not queue anybody.
     default_limit: 1
+  runs:
+    tag_concurrency_limits:
+      # Weeks one after the other, oldest first: each is judged against the approved version before it.
+      - {key: dagster/backfill, limit: 1}
+      - {key: dagster/schedule_name, value: weekly_training_schedule, limit: 1}
+      - {key: packaging/trigger, value: {applyLimitPerUniqueValue: true}, limit: 1}
 run_monitoring:
   enabled: true
   # A run that was ended from outside lets go of the pool.

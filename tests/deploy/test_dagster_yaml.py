@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins" / "redsh
 from redshift_standin.postgres_server import PostgresServer
 
 from packaging_assets.components.instance_spec import MAX_RUNTIME_MINUTES, InstanceSpec
+from packaging_assets.home import DAGSTER_YAML
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 WRITTEN = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
@@ -85,7 +86,16 @@ def test_the_queue_is_the_configured_one(home: Path):
 
     assert isinstance(coordinator, QueuedRunCoordinator)
     assert ref.settings["concurrency"]["runs"]["max_concurrent_runs"] == 10
-    assert {"key": "dagster/backfill", "limit": 1} in ref.settings["concurrency"]["runs"]["tag_concurrency_limits"]
+    limits = ref.settings["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert {"key": "dagster/backfill", "limit": 1} in limits
+    assert {"key": "packaging/trigger", "value": {"applyLimitPerUniqueValue": True}, "limit": 1} in limits
+
+
+def test_weeks_are_queued_as_in_a_home_of_ones_own():
+    assert (
+        WRITTEN["concurrency"]["runs"]["tag_concurrency_limits"]
+        == (yaml.safe_load(DAGSTER_YAML)["concurrency"]["runs"]["tag_concurrency_limits"])
+    )
 
 
 def test_the_longest_job_fits_in_a_run_and_is_one_that_sagemaker_takes():

@@ -60,7 +60,7 @@ def test_each_partition_is_a_run_of_its_own_with_overrides_and_reason_in_its_tag
     home.drop(
         {
             "pipeline": "train",
-            "partitions": ["2025-01-06", "2025-01-20"],
+            "partitions": ["2025-01-20", "2025-01-06"],
             "overrides": overrides,
             "use_cache": False,
             "requested_by": "ana",

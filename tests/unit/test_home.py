@@ -4,8 +4,10 @@ import datetime as dt
 import errno
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 from packaging_assets.home import prepare_dagster_home, write_partition_range
 from packaging_assets.settings import load_settings
@@ -59,7 +61,38 @@ def test_a_full_disk_leaves_no_empty_configuration_that_would_stand_for_good(tmp
     assert list(settings.dagster_home.iterdir()) == []
     prepare_dagster_home(settings)
     configured = yaml.safe_load((settings.dagster_home / "dagster.yaml").read_text())
-    assert configured["concurrency"] == {"pools": {"default_limit": 1}}
+    assert configured["concurrency"]["pools"] == {"default_limit": 1}
+
+
+@dg.job
+def nothing() -> None: ...
+
+
+BACKFILL, TRAINING = {"dagster/backfill": "abc"}, {"dagster/schedule_name": "weekly_training_schedule"}
+
+
+@pytest.mark.parametrize(
+    ("under_way", "asked_for", "waits"),
+    [
+        (BACKFILL, BACKFILL, True),
+        (TRAINING, TRAINING, True),
+        ({"packaging/trigger": "one"}, {"packaging/trigger": "one"}, True),
+        ({"packaging/trigger": "one"}, {"packaging/trigger": "another"}, False),
+        (BACKFILL, TRAINING, False),
+        (TRAINING, {"dagster/schedule_name": "daily_inference_schedule"}, False),
+    ],
+)
+def test_weeks_of_one_origin_are_run_one_after_the_other(
+    tmp_path: Path, under_way: dict[str, str], asked_for: dict[str, str], *, waits: bool
+) -> None:
+    settings = load_settings(tmp_path)
+    prepare_dagster_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        first = instance.create_run_for_job(nothing, tags=under_way, status=dg.DagsterRunStatus.STARTED)
+        second = instance.create_run_for_job(nothing, tags=asked_for)
+        assert TagConcurrencyLimitsCounter(queue.tag_concurrency_limits, [first]).is_blocked(second) is waits
 
 
 def test_a_full_disk_leaves_settings_as_they_were(tmp_path: Path) -> None:

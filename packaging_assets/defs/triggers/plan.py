@@ -35,7 +35,7 @@ class PlannedRun:
 
 
 def plan_runs(trigger: Trigger, models: ModelSet, settings: Settings) -> list[PlannedRun]:
-    """The runs that a trigger asks for, one for each partition.
+    """The runs that a trigger asks for, one for each partition, oldest first: a week is judged against those before it.
 
     Raises:
         TriggerError: a partition, model, field or value is not one there is; all problems at once.
@@ -45,7 +45,7 @@ def plan_runs(trigger: Trigger, models: ModelSet, settings: Settings) -> list[Pl
         raise TriggerError(*problems)
     return [
         PlannedRun(JOB_NAMES[trigger.pipeline], key, _tags(trigger), _with_feeders(trigger.models, models))
-        for key in trigger.keys
+        for key in sorted(trigger.keys)
     ]
 
 
