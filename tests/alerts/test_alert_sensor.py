@@ -254,6 +254,27 @@ def test_an_event_that_has_not_settled_waits_for_the_next_look(home: Home) -> No
     assert len(home.kept) == 1
 
 
+def test_what_a_clock_wrote_that_was_ahead_keeps_nothing_back_once_it_is_set_right(home: Home) -> None:
+    ahead = home.run(gates(density_is_stable=(False, "ERROR")))
+    home.clock.advance(-365 * 86_400)
+    home.take()
+    (alert,) = home.kept
+    assert alert.failure_keys == (f"run:{ahead}:check:bag/metrics:density_is_stable:{WEEK}",)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-61, 1), (-59, 0), (4, 0), (6, 1)])
+def test_an_event_settles_for_some_seconds_also_by_a_clock_that_is_a_little_behind(
+    home: Home, seconds: int, told: int
+) -> None:
+    run_id = home.run(gates(density_is_stable=(False, "ERROR")))
+    ended = home.instance.get_run_record_by_id(run_id)
+    assert ended is not None
+    assert ended.end_time is not None
+    home.clock.moment = dt.datetime.fromtimestamp(ended.end_time, dt.UTC) + dt.timedelta(seconds=seconds)
+    home.take()
+    assert len(home.kept) == told
+
+
 def test_what_ended_long_before_the_first_look_is_not_told(home: Home) -> None:
     home.run(gates(density_is_stable=(False, "ERROR")))
     home.clock.advance(7 * 86_400)
@@ -398,6 +419,27 @@ def test_a_day_is_late_from_the_set_hours_on(home: Home, moment: str, told: int)
     at(home, moment)
     home.take()
     assert len(home.kept) == told
+
+
+def test_days_are_looked_for_also_after_the_clock_was_set_back(home: Home) -> None:
+    arrive(home, "2025-01-07", "2025-01-09")
+    at(home, "2026-01-11T12:00")
+    home.take()
+    assert len(home.kept) == 1  # the last days, of 2026
+    at(home, "2025-01-10T12:00")
+    home.take()
+    found_first, _ = home.kept  # by the clock
+    assert found_first.failure_keys == ("data:products:2025-01-08",)
+
+
+def test_a_warehouse_out_of_reach_is_told_of_also_after_the_clock_was_set_back(home: Home) -> None:
+    at(home, "2026-01-11T12:00")
+    home.take(warehouse=LockedWarehouse())
+    at(home, "2025-01-10T12:00")
+    home.take(warehouse=LockedWarehouse())
+    at(home, "2025-01-10T14:00")
+    home.take(warehouse=LockedWarehouse())
+    assert [alert.failures[0].key for alert in home.kept] == ["trouble:data:2025-01-10"]
 
 
 def test_a_feed_that_never_began_is_not_late(home: Home) -> None:

@@ -17,6 +17,10 @@ SETTLING_SECONDS = 5.0
 """Younger events wait for the next look: in a database with several writers an event can appear after one with a higher
 number, and Dagster marks a run as to be retried just after its failure."""
 
+AHEAD_SECONDS = 60.0
+"""How far the clocks of several machines may be apart. What is dated later was written by a clock that has been set
+back since; to wait for it would keep back all that comes after it."""
+
 RETRY_PATIENCE = dt.timedelta(minutes=30)
 """A retry that has not been launched by then is not coming."""
 
@@ -48,12 +52,16 @@ def ended_runs(
     read = dict(ended)
     for ending in ENDINGS:
         records = _records(instance, ending, ended.get(ending.name), (now - look_back).timestamp())
-        settled = list(takewhile(lambda record: record.timestamp <= now.timestamp() - SETTLING_SECONDS, records))
+        settled = list(takewhile(lambda record: _is_settled(record, now), records))
         found += settled
         if settled:
             read[ending.name] = settled[-1].storage_id
     ids = [record.run_id for record in sorted(found, key=lambda record: record.timestamp)]
     return list(dict.fromkeys(ids)), read
+
+
+def _is_settled(record: dg.EventLogRecord, now: dt.datetime) -> bool:
+    return not -AHEAD_SECONDS <= now.timestamp() - record.timestamp < SETTLING_SECONDS
 
 
 def _records(

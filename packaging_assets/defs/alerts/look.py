@@ -117,10 +117,11 @@ class Look:
     def _data(self, cursor: Cursor, now: dt.datetime) -> bool:
         """Look for late data now and then, and say whether it did; being unable to is an alert once it has lasted."""
         looked_at = self.store.last_look("data")
-        if looked_at is not None and now.timestamp() < looked_at + DATA_EVERY.total_seconds():
+        # A look that is still to come was taken by a clock that has been set back since.
+        if looked_at is not None and 0 <= now.timestamp() - looked_at < DATA_EVERY.total_seconds():
             return False
         self.store.record_look("data", now=now.timestamp())
-        cursor.data_seen_at = cursor.data_seen_at or now
+        cursor.data_seen_at = min(cursor.data_seen_at or now, now)
         try:
             owners = self._owners_or_ours(DATA_OWNER_ASSET)
             alert = late_data_alert(self.warehouse, self.settings, now=now, owners=owners)
