@@ -78,7 +78,37 @@ def test_does_not_ask_again_for_what_is_done(home: Settings, instance: dg.Dagste
     for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
         arrive(home, day)
         predicted(instance, day)
-    assert tick() == ([], "Every day that is due has been predicted, or was tried too often.")
+    assert tick() == ([], "Every day that is due has been predicted.")
+
+
+def test_says_which_days_a_run_is_at_and_which_are_left_to_people(
+    home: Settings, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    for day in ("2025-01-06", "2025-01-07", "2025-01-08"):
+        arrive(home, day)
+    predicted(instance, "2025-01-06")
+    tags = {"dagster/partition": "2025-01-07"}
+    instance.create_run_for_job(_daily_job(), status=dg.DagsterRunStatus.STARTED, tags=tags)
+    for _ in range(3):
+        for day in ("2025-01-07", "2025-01-08"):
+            tags = {"dagster/partition": day}
+            instance.create_run_for_job(_daily_job(), status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    assert tick() == (
+        [],
+        (
+            "Waiting for the products of 2025-01-09. A run is queued or under way for 2025-01-07. "
+            "Tried too often, and left to a person: 2025-01-08."
+        ),
+    )
+
+
+def test_runs_of_other_jobs_for_the_day_are_no_attempts_and_hold_nothing_up(
+    home: Settings, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    arrive(home, "2025-01-09")
+    for status in (dg.DagsterRunStatus.STARTED, *[dg.DagsterRunStatus.FAILURE] * 3):
+        instance.create_run_for_job(_daily_job("warehouse"), status=status, tags={"dagster/partition": "2025-01-09"})
+    assert tick()[0] == ["2025-01-09"]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +137,11 @@ def test_leaves_a_day_to_people_after_three_attempts(home: Settings, instance: d
     assert tick()[0] == []
 
 
-def _daily_job() -> Any:
+def _daily_job(name: str = DAILY_JOB.name) -> Any:
     @dg.op
     def nothing() -> None: ...
 
-    @dg.job(name=DAILY_JOB.name)
+    @dg.job(name=name)
     def job() -> None:
         nothing()
 
@@ -127,7 +157,16 @@ def test_a_day_is_due_at_the_set_time_and_for_the_set_number_of_days(
 ) -> None:
     settings = home.model_copy(update={"catch_up_days": 3})
     now = dt.datetime.fromisoformat(f"2025-01-10T{at}+00:00")
-    assert [str(day) for day in unpredicted_days(instance, settings, now)] == due
+    assert [str(day) for day in unpredicted_days(instance, settings, now).open] == due
+
+
+@pytest.mark.parametrize(("at", "due"), [("03:44", ["2025-01-08"]), ("03:45", ["2025-01-08", "2025-01-09"])])
+def test_the_minutes_of_the_set_time_count(
+    home: Settings, instance: dg.DagsterInstance, at: str, due: list[str]
+) -> None:
+    settings = home.model_copy(update={"catch_up_days": 3, "daily_at": dt.time(3, 45)})
+    now = dt.datetime.fromisoformat(f"2025-01-10T{at}+00:00")
+    assert [str(day) for day in unpredicted_days(instance, settings, now).open][-len(due) :] == due
 
 
 def test_cron_times_are_those_of_the_settings(settings: Settings) -> None:

@@ -8,6 +8,7 @@ whose runs failed or were cancelled `daily_attempts` times is left to a person.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import dagster as dg
 
@@ -20,6 +21,26 @@ from packaging_assets.settings import Settings, current_settings
 PREDICTIONS = dg.AssetKey(["daily", "predictions"])
 ONE_DAY = dt.timedelta(days=1)
 GIVEN_UP = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+@dataclass(frozen=True)
+class UnpredictedDays:
+    """Days without predictions, oldest first: to be asked for, with a run under way, and tried too often."""
+
+    open: list[dt.date] = field(default_factory=list[dt.date])
+    under_way: list[dt.date] = field(default_factory=list[dt.date])
+    given_up: list[dt.date] = field(default_factory=list[dt.date])
+
+    @property
+    def why_none_is_ready(self) -> str:
+        """What the tick shows in the UI where no products have arrived."""
+        parts = {
+            "Waiting for the products of": self.open,
+            "A run is queued or under way for": self.under_way,
+            "Tried too often, and left to a person:": self.given_up,
+        }
+        said = [f"{what} {', '.join(day.isoformat() for day in days)}." for what, days in parts.items() if days]
+        return " ".join(said) or "Every day that is due has been predicted."
 
 
 @dg.definitions
@@ -70,32 +91,32 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
     def daily_inference_schedule(
         context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        candidates = unpredicted_days(context.instance, settings, context.scheduled_execution_time)
-        arrived = days_with_products(warehouse, candidates)
-        ready = [day for day in candidates if day in arrived]
+        days = unpredicted_days(context.instance, settings, context.scheduled_execution_time)
+        arrived = days_with_products(warehouse, days.open)
+        ready = [day for day in days.open if day in arrived]
         for day in ready:
             yield dg.RunRequest(partition_key=day.isoformat(), run_key=day.isoformat())
         if not ready:
-            waiting = ", ".join(day.isoformat() for day in candidates)
-            yield dg.SkipReason(
-                f"Waiting for the products of {waiting}."
-                if waiting
-                else "Every day that is due has been predicted, or was tried too often."
-            )
+            yield dg.SkipReason(days.why_none_is_ready)
 
     return daily_inference_schedule
 
 
-def unpredicted_days(instance: dg.DagsterInstance, settings: Settings, now: dt.datetime) -> list[dt.date]:
-    """Days that are over, due, recent, without predictions, a run under way or too many attempts; oldest first."""
+def unpredicted_days(instance: dg.DagsterInstance, settings: Settings, now: dt.datetime) -> UnpredictedDays:
+    """Days that are over, due, recent and without predictions; a run under way goes before the attempts there were."""
     partitions = daily_partitions(settings)
     due_before = now - dt.timedelta(hours=settings.daily_at.hour, minutes=settings.daily_at.minute)
     keys = partitions.get_partition_keys(current_time=due_before)[-settings.catch_up_days :]
     done = instance.get_materialized_partitions(PREDICTIONS)
     under_way = _partitions(instance, UNFINISHED)
     attempts = _partitions(instance, GIVEN_UP)
-    open_keys = [key for key in keys if key not in done and not under_way[key]]
-    return [dt.date.fromisoformat(key) for key in open_keys if attempts[key] < settings.daily_attempts]
+    days = UnpredictedDays()
+    for key in keys:
+        if key not in done:
+            is_given_up = attempts[key] >= settings.daily_attempts
+            kind = days.under_way if under_way[key] else days.given_up if is_given_up else days.open
+            kind.append(dt.date.fromisoformat(key))
+    return days
 
 
 def _partitions(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> Counter[str]:
