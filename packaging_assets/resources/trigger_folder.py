@@ -13,6 +13,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from packaging_assets.domain.triggers import MAX_BYTES
@@ -76,6 +77,8 @@ class TriggerFolder:
         """
         waiting, taken = self._root / name, self._taken(identity)
         try:
+            # The time at which it is taken, from the first moment on: a file that lay here for long would look lost.
+            os.utime(waiting, follow_symlinks=False)
             os.link(waiting, taken, follow_symlinks=False)
         except FileNotFoundError:
             return False
@@ -89,14 +92,16 @@ class TriggerFolder:
             return False
         self._name_file(identity).write_text(name)
         waiting.unlink(missing_ok=True)
-        os.utime(taken)  # from now on the time it was taken
         return True
 
     def taken(self) -> list[Taken]:
         """The triggers that are being launched, by identity."""
         self._prepare()
-        paths = sorted((self._root / TAKEN).glob("*.json"))
-        return [Taken(path.stem, _read(path), _modified_at(path)) for path in paths]
+        found: list[Taken] = []
+        for path in sorted((self._root / TAKEN).glob("*.json")):
+            with suppress(FileNotFoundError):  # another sensor has finished it meanwhile
+                found.append(Taken(path.stem, _read(path), _modified_at(path)))
+        return found
 
     def renew(self, taken: Taken) -> None:
         """It is being launched once more: count its time from now."""

@@ -14,6 +14,7 @@ from trigger_homes import Home, LocalHome, S3Home
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.defs.triggers.look import LAUNCH_PATIENCE, Outcome
+from packaging_assets.resources import trigger_folder
 
 TRAIN = {"pipeline": "train", "partition": "2025-01-13", "models": ["mailer"]}
 
@@ -331,6 +332,43 @@ def test_a_sensor_killed_between_taking_and_tidying_launches_once(folder: LocalH
     assert again.launches == []
     assert again.rejected == {}
     assert folder.files() == []
+
+
+def test_a_file_that_lay_for_long_is_not_lost_in_the_moment_in_which_it_is_taken(
+    folder: LocalHome, monkeypatch: pytest.MonkeyPatch
+):
+    folder.drop(TRAIN)
+    dropped_at = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).timestamp()
+    os.utime(folder.root / "request.json", (dropped_at, dropped_at))
+    really_link, others = os.link, list[Outcome]()
+
+    def look_meanwhile(source: Path, target: Path, **options: bool) -> None:
+        really_link(source, target, **options)
+        others.append(folder.look(does_launch=False, store=folder.new_store()))
+
+    monkeypatch.setattr(os, "link", look_meanwhile)
+    first = folder.look()
+    assert [launch.run.partition for launch in first.launches] == ["2025-01-13"]
+    assert [other.launches for other in others] == [[]]
+
+
+def test_what_another_sensor_finishes_meanwhile_does_not_end_the_look(
+    folder: LocalHome, monkeypatch: pytest.MonkeyPatch
+):
+    folder.drop(TRAIN)
+    (launch,) = folder.look().launches
+    other = folder.new_store()
+
+    def finish_meanwhile(path: Path) -> bytes:
+        if path.exists() and path.parent.name == "taken":
+            other.finish(launch.trigger, folder.runs[launch.trigger])
+        return really_read(path)
+
+    really_read = trigger_folder._read
+    monkeypatch.setattr(trigger_folder, "_read", finish_meanwhile)
+    second = folder.look()
+    assert (second.launches, second.done, second.trouble) == ([], {}, [])
+    assert folder.files("taken") == []
 
 
 def test_a_trigger_that_became_impossible_before_it_was_launched_is_rejected(
