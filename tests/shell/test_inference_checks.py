@@ -26,6 +26,11 @@ def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {event.asset_check_evaluation_data.check_name: event.asset_check_evaluation_data.passed for event in events}
 
 
+def metadata_of(result: dg.ExecuteInProcessResult, *names: str) -> list[Any]:
+    (materialization,) = result.asset_materializations_for_node("daily__predictions")
+    return [materialization.metadata[name].value for name in names]
+
+
 def test_products_like_those_trained_on_are_scored_and_loaded(shop: Shop, materialize: Run) -> None:
     shop.receive(products(1000, 5))
 
@@ -34,6 +39,13 @@ def test_products_like_those_trained_on_are_scored_and_loaded(shop: Shop, materi
     assert result.success
     assert evaluations(result) == {check.name: True for check in PREDICTION_CHECKS}
     assert shop.loaded()[0]["n"] == 1000
+    assert metadata_of(result, "types_without_approved_model", "models", "load") == [
+        ["bag", "mailer", "sioc"],
+        {"box": 1},
+        "replaced the partition",
+    ]
+    again = shop.predict(materialize)
+    assert metadata_of(again, "load") == ["the warehouse already held these rows"]
 
 
 def test_products_in_other_units_are_refused_and_the_last_predictions_stay(shop: Shop, materialize: Run) -> None:

@@ -69,6 +69,26 @@ def test_a_run_of_ours_is_over_when_its_lock_is_free(instance: dg.DagsterInstanc
     assert standing_of(instance, settled, tmp_path) == Standing.FINISHED
 
 
+def test_of_a_run_that_is_over_no_lock_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run = instance.create_run_for_job(waiting, status=STARTED, tags=tags_of_lock())
+    with run_lock(tmp_path, run.run_id):
+        assert [file.name for file in tmp_path.iterdir()] == [run.run_id]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / run.run_id).touch()  # what a killed process leaves
+    assert settle_abandoned_runs(instance, tmp_path) == [run.run_id]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_held_of_a_pool_is_free_at_once(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    events = instance.event_log_storage
+    events.set_concurrency_slots("warehouse", 1)
+    run = instance.create_run_for_job(waiting, status=STARTED, tags=tags_of_lock())
+    assert events.claim_concurrency_slot("warehouse", run.run_id, "wait").is_claimed
+    assert not events.claim_concurrency_slot("warehouse", "next", "wait").is_claimed
+    settle_abandoned_runs(instance, tmp_path)
+    assert events.claim_concurrency_slot("warehouse", "next", "wait").is_claimed
+
+
 def test_two_who_ask_at_once_whether_a_run_was_killed_get_the_same_answer(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
