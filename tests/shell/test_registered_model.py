@@ -31,19 +31,19 @@ class Shelf:
         self._weekly = weekly_partitions(settings)
         self._instance = instance
 
-    def put(self, asset: str, week: str, files: dict[str, object], step: str = "step") -> Artifact:
+    def put(self, asset: str, week: str, files: dict[str, object], step: str = "step", **inputs: str) -> Artifact:
         with self.store.scratch() as scratch:
             folder = scratch / "out"
             folder.mkdir()
             for name, content in files.items():
                 (folder / name).write_text(json.dumps(content))
-            parts = FingerprintParts(step=step, modules={}, libraries={}, params={}, inputs={})
+            parts = FingerprintParts(step=step, modules={}, libraries={}, params={}, inputs=inputs)
             artifact = self.store.commit(asset, week, folder, parts=parts, provenance={})
         self.store.point(artifact)
         return artifact
 
     def week(self, week: str = WEEK, *, failed: str | None = None, step: str = "step", stage: str = "live") -> Artifact:
-        self.put("mailer/model", week, {"model.json": week}, step)
+        model = self.put("mailer/model", week, {"model.json": week}, step)
         checks = [outcome(name, is_passed=name != failed) for name in NAMES]
         verdict = Verdict(
             outcome="reject" if failed else "approve",
@@ -52,7 +52,7 @@ class Shelf:
             warnings=(),
         )
         files = {"verdict.json": verdict.model_dump(mode="json"), "metrics.json": {"pr_auc": 0.5, "stage": stage}}
-        return self.put("mailer/metrics", week, files, step)
+        return self.put("mailer/metrics", week, files, step, candidate=model.content_hash)
 
     def record(self, fingerprint: str, passed: dict[str, bool], week: str = WEEK) -> None:
         @dg.asset(
@@ -172,6 +172,24 @@ def test_refuses_checks_of_other_metrics(materialize: Run, shelf: Shelf) -> None
     shelf.week(step="later")
     assert error_of(register(materialize, shelf))[0] == "GateEvidenceError"
     assert shelf.registry.versions() == []
+
+
+def test_refuses_a_model_that_was_trained_after_another_was_judged(materialize: Run, shelf: Shelf) -> None:
+    metrics = shelf.week()
+    shelf.record(metrics.fingerprint, dict.fromkeys(NAMES, True))
+    trained_since = shelf.put("mailer/model", WEEK, {"model.json": "other"}, "trained by a run beside")
+    name, message = error_of(register(materialize, shelf))
+    assert name == "GateEvidenceError"
+    assert f"mailer/metrics {WEEK}: {metrics.uri} judged another model than {trained_since.uri}" in message
+    assert shelf.registry.versions() == []
+
+
+def test_the_same_model_made_by_other_code_is_the_one_that_was_judged(materialize: Run, shelf: Shelf) -> None:
+    metrics = shelf.week()
+    shelf.record(metrics.fingerprint, dict.fromkeys(NAMES, True))
+    again = shelf.put("mailer/model", WEEK, {"model.json": WEEK}, "other code, same bytes")
+    assert register(materialize, shelf).success
+    assert [version.artifact_uri for version in shelf.registry.versions()] == [again.uri]
 
 
 def test_refuses_checks_of_another_week(materialize: Run, shelf: Shelf) -> None:

@@ -21,8 +21,12 @@ ASKED_TAGS = {"trigger": "packaging/trigger", "by": "packaging/requested_by", "r
 """Run tags of a run that somebody asked for by a trigger file."""
 
 
+JUDGED = "candidate"
+"""By which name `evaluate` reads the model that it judges."""
+
+
 class GateEvidenceError(Exception):
-    """The recorded check evaluations do not bear out the stored verdict, so the version must not be registered."""
+    """The verdict is of another model, or recorded checks do not bear it out: the version must not be registered."""
 
 
 def registered_model_asset(
@@ -52,6 +56,7 @@ def registered_model_asset(
         week = context.partition_key
         model = _current(artifact_store, f"{spec.name}/model", week)
         metrics = _current(artifact_store, f"{spec.name}/metrics", week)
+        refuse_unjudged_model(model, metrics, judged=artifact_store.parts(metrics).inputs.get(JUDGED))
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(metrics, scratch)
             verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
@@ -112,6 +117,25 @@ def recorded_checks(instance: dg.DagsterInstance, model: str, week: str) -> dict
         for evaluation in evaluations
         if evaluation.asset_key == key
     }
+
+
+def refuse_unjudged_model(model: Artifact, metrics: Artifact, *, judged: str | None) -> None:
+    """Hold the model against the one that was judged; it may have been trained anew since, or by a run beside this one.
+
+    Args:
+        model: what would be registered.
+        metrics: by whose verdict.
+        judged: the content hash of the model that the metrics are about.
+
+    Raises:
+        GateEvidenceError: that is another model.
+    """
+    if model.content_hash != judged:
+        raise GateEvidenceError(
+            f"{metrics.asset_key} {metrics.partition}: {metrics.uri} judged another model than {model.uri}, which was "
+            f"trained since. Nothing was registered. Materialize {metrics.asset_key} for {metrics.partition} again, "
+            "then this asset."
+        )
 
 
 def refuse_unproven_verdict(recorded: Mapping[str, tuple[str, bool]], verdict: Verdict, metrics: Artifact) -> None:
