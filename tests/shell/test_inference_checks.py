@@ -1,5 +1,6 @@
 """Predictions refuse products, and scores, that are unlike those the champions learned from and were judged by."""
 
+import datetime as dt
 import shutil
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def test_products_like_those_trained_on_are_scored_and_loaded(shop: Shop, materi
         {"box": 1},
         "replaced the partition",
     ]
+    dated = shop.warehouse.fetch("select distinct partition_start, as_of from ml.predictions", {})
+    assert dated == [{"partition_start": dt.date(2025, 2, 16), "as_of": dt.datetime.fromisoformat("2025-02-17")}]
     again = shop.predict(materialize)
     assert metadata_of(again, "load") == ["the warehouse already held these rows"]
 

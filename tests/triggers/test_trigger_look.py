@@ -14,7 +14,10 @@ from trigger_homes import Home, LocalHome, S3Home
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.defs.triggers.look import LAUNCH_PATIENCE, Outcome
+from packaging_assets.defs.triggers.plan import plan_runs
+from packaging_assets.domain.triggers import parse_trigger
 from packaging_assets.resources import trigger_folder
+from packaging_assets.settings import load_settings
 
 TRAIN = {"pipeline": "train", "partition": "2025-01-13", "models": ["mailer"]}
 
@@ -90,6 +93,36 @@ def test_a_run_that_was_lost_is_asked_for_again_after_a_while_and_only_that_one(
     again = home.look(does_launch=False).launches
 
     assert [launch.run.partition for launch in again] == ["2025-01-08"]
+
+
+def test_what_a_model_feeds_from_by_way_of_others_is_trained_before_it(tmp_path: Path):
+    chain = [
+        ModelSpec(package_type="box"),
+        ModelSpec(package_type="mailer", feeds_from=("box",)),
+        ModelSpec(package_type="bag", feeds_from=("mailer",)),
+        ModelSpec(package_type="sioc"),
+    ]
+    trigger = parse_trigger(json.dumps({**TRAIN, "models": ["bag"]}).encode())
+    settings = load_settings(tmp_path, first_week=dt.date(2025, 1, 6), last_day=dt.date(2025, 2, 2))
+    (run,) = plan_runs(trigger, ModelSet.of(chain), settings)
+    assert run.groups == ("box", "mailer", "bag")
+
+
+def test_a_lost_run_is_asked_for_again_once_and_then_waited_for(folder: LocalHome):
+    folder.drop(TRAIN)
+    folder.look(does_launch=False)
+    (taken,) = (folder.root / "taken").glob("*.json")
+    long_ago = (dt.datetime.now(dt.UTC) - 2 * LAUNCH_PATIENCE).timestamp()
+    os.utime(taken, (long_ago, long_ago))
+
+    assert [launch.run.partition for launch in folder.look(does_launch=False).launches] == ["2025-01-13"]
+    assert folder.look(does_launch=False).launches == []
+
+
+def test_a_file_that_another_sensor_has_moved_meanwhile_is_no_trouble(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(home.store, "waiting", lambda _most: ["moved.json"])
+
+    assert home.look() == Outcome()
 
 
 def test_a_half_written_file_is_waited_for_and_launches_when_it_is_whole(home: Home):
