@@ -57,6 +57,32 @@ def test_a_file_becomes_a_run_request_of_the_job_for_its_models_only(tick: Any):
     }
 
 
+def test_only_its_own_run_puts_a_trigger_away_however_often_it_was_launched(tick: Any, instance: dg.DagsterInstance):
+    (tick.folder / "bag.json").write_text('{"pipeline": "train", "partition": "2025-01-13", "models": ["bag"]}')
+    (request,) = tick().run_requests
+    identity = request.tags["packaging/trigger"]
+
+    asked_for(instance, "f" * 64)
+    assert tick().skip_message == "No trigger files."
+    assert [path.name for path in (tick.folder / "taken").glob("*.json")] == [f"{identity}.json"]
+
+    first = asked_for(instance, identity)
+    asked_for(instance, identity)  # by a person, in the UI
+    assert tick().skip_message == f"1 run(s) launched for {identity[:12]}"
+    (launched,) = (tick.folder / "done").glob("*.run.json")
+    assert json.loads(launched.read_text())["runs"] == {"2025-01-13": first}
+
+
+def asked_for(instance: dg.DagsterInstance, trigger: str) -> str:
+    """A run for the week, asked for by a trigger."""
+
+    @dg.job(name="weekly_training")
+    def job() -> None: ...
+
+    tags = {"packaging/trigger": trigger, "dagster/partition": "2025-01-13"}
+    return instance.create_run_for_job(job, tags=tags).run_id
+
+
 def test_daily_inference_takes_the_whole_job(tick: Any):
     (tick.folder / "day.json").write_text('{"pipeline": "daily", "partition": "2025-01-07"}')
 

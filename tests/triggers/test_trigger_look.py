@@ -385,6 +385,22 @@ def test_a_file_that_lay_for_long_is_not_lost_in_the_moment_in_which_it_is_taken
     assert [other.launches for other in others] == [[]]
 
 
+def test_a_file_that_is_written_anew_while_it_is_taken_launches_what_it_says_by_then(
+    folder: LocalHome, monkeypatch: pytest.MonkeyPatch
+):
+    folder.drop(TRAIN)
+    really_link = os.link
+
+    def write_anew_before(source: Path, target: Path, **options: bool) -> None:
+        folder.drop({**TRAIN, "partition": "2025-01-20"})
+        really_link(source, target, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", write_anew_before)
+        assert folder.look().launches == []
+    assert [launch.run.partition for launch in folder.look().launches] == ["2025-01-20"]
+
+
 def test_what_another_sensor_finishes_meanwhile_does_not_end_the_look(
     folder: LocalHome, monkeypatch: pytest.MonkeyPatch
 ):
