@@ -111,3 +111,5 @@ def test_a_decision_about_a_model_that_has_gone_concerns_the_live_one_of_its_typ
     assert serving_champion(registry, without_old, "mailer") == ("mailer_text", old)
     assert serving_champion(registry, ModelSet.of([BOX]), "mailer") is None
     assert serving_champion(registry, ModelSet.of([BOX]), "unheard_of") is None
+    register(registry, "mailer_text", WEEKS[1])  # whose name is not that of its package type
+    assert serving_champion(registry, ModelSet.of([MAILER, BOX]), "mailer_text") == ("mailer", old)
