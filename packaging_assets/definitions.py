@@ -10,7 +10,7 @@ from dagster._utils.warnings import disable_dagster_warnings
 
 from packaging_assets.collector import resting_collector
 from packaging_assets.component_tree import ProjectTree
-from packaging_assets.components.model_files import load_models
+from packaging_assets.components.model_files import check_keys, load_models
 from packaging_assets.own_components import describe_own_components_only
 from packaging_assets.resources.environment import resources_for
 from packaging_assets.settings import Settings, load_settings, use_settings
@@ -39,11 +39,13 @@ def build_definitions(settings: Settings, *, resource_overrides: Mapping[str, An
 
 
 def _load_defs() -> dg.Definitions:
+    defs = PROJECT / "defs"
+    check_keys(defs)
     try:
         return ProjectTree.for_project(PROJECT).build_defs()
     except Exception:
         # Dagster draws the tree of all files and tells of one field. Where a model is wrong, this says all that is.
-        load_models()
+        load_models(defs)
         raise
 
 

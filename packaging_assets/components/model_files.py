@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from packaging_assets.components.field_problems import field_problems
 from packaging_assets.components.model_set import ModelSet, ModelSetError
 from packaging_assets.components.model_spec import ModelSpec
-from packaging_assets.components.yaml_file import Document, YamlFileError, read_documents
+from packaging_assets.components.yaml_file import Document, YamlFileError, has_repeated_keys, read_documents
 from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.settings import PROJECT_ROOT
 
@@ -28,7 +28,7 @@ def load_models(defs: Path = DEFS) -> ModelSet:
             line each; or the models contradict one another.
     """
     problems: list[str] = []
-    read = [(path, spec) for path in _component_files(defs) for spec in _read_specs(path, problems)]
+    read = [(path, spec) for path in component_files(defs) for spec in _read_specs(path, problems)]
     if problems:
         raise ModelSetError("\n".join(problems))
     try:
@@ -38,14 +38,24 @@ def load_models(defs: Path = DEFS) -> ModelSet:
         raise ModelSetError(f"{error}; see {', '.join(files)}", *error.models) from None
 
 
-def _component_files(folder: Path) -> Iterator[Path]:
+def check_keys(defs: Path) -> None:
+    """Refuse what Dagster does not: a key that is given twice in a file under `defs`.
+
+    Raises:
+        ModelSetError: there is one; the message says all that is wrong with the files.
+    """
+    if any(has_repeated_keys(path) for path in component_files(defs)):
+        load_models(defs)
+
+
+def component_files(folder: Path) -> Iterator[Path]:
     """In Dagster's order: by path, and nothing below a folder that has a component file itself."""
     found = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
     if found is not None:
         yield found
         return
     for child in sorted(path for path in folder.iterdir() if path.is_dir()):
-        yield from _component_files(child)
+        yield from component_files(child)
 
 
 def _read_specs(path: Path, problems: list[str]) -> Iterator[ModelSpec]:

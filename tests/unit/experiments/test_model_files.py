@@ -123,14 +123,41 @@ def test_models_that_contradict_one_another_are_named_with_their_files(tmp_path:
     assert str(caught.value) == f"two models are called 'box': give one of them another `name`; see {files}"
 
 
-def test_dagster_says_the_same_of_a_wrong_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    project = tmp_path / "shop"
-    write(project / "defs" / "box", BOX + "  suitable_form: 3\n")
-    for folder in (project, project / "defs"):
-        (folder / "__init__.py").touch()
-    (tmp_path / "pyproject.toml").write_text('[tool.dg]\ndirectory_type = "project"\nproject.root_module = "shop"\n')
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(definitions, "PROJECT", project)
-    monkeypatch.setattr(load_models, "__defaults__", (project / "defs",))
-    with pytest.raises(ModelSetError, match=r"box/defs.yaml:4: suitable_form: there is no such field; did you mean"):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (BOX + "  suitable_form: 3\n", ":4: suitable_form: there is no such field; did you mean 'suitable_from'?"),
+        (BOX + "  seed: 1\n  seed: 2\n", " is not valid YAML: 'seed' is given twice, in lines 4 and 5: leave one out"),
+        (
+            BOX + "  labels: {min_shipments: 1, min_shipments: 2}\n",
+            " is not valid YAML: 'min_shipments' is given twice, in lines 4 and 4: leave one out",
+        ),
+    ],
+)
+def test_dagster_says_the_same_of_a_wrong_file(
+    text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = shop(tmp_path, text, monkeypatch)
+    with pytest.raises(ModelSetError) as caught:
         build_definitions(load_settings(tmp_path))
+    assert str(caught.value) == f"{project / 'defs' / 'box' / 'defs.yaml'}{problem}"
+
+
+def test_dagster_takes_keys_that_are_equal_where_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    merged = "  parameters: {a: &a {x: 1}, b: {<<: *a, x: 2}, c: [*a, *a]}\n"
+    shop(tmp_path, f"---\n{BOX}{merged}---\n{MODEL.format(package_type='bag')}", monkeypatch)
+    loaded = build_definitions(load_settings(tmp_path))
+    assert {job.name for job in loaded.jobs or ()} >= {"train_box", "train_bag"}
+
+
+def shop(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in place of this one, with one file of models."""
+    project = folder / f"shop_{folder.name}"  # Python keeps what it has imported by its name
+    write(project / "defs" / "box", text)
+    for package in (project, project / "defs"):
+        (package / "__init__.py").touch()
+    root = f'[tool.dg]\ndirectory_type = "project"\nproject.root_module = "{project.name}"\n'
+    (folder / "pyproject.toml").write_text(root)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(definitions, "PROJECT", project)
+    return project
