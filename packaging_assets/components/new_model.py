@@ -9,11 +9,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from packaging_assets.components.field_problems import field_problems
-from packaging_assets.components.model_files import COMPONENT_TYPE
+from packaging_assets.components.model_files import COMPONENT_TYPE, component_files
 from packaging_assets.components.model_set import ModelSet, ModelSetError
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.project_features import project_features
+from packaging_assets.components.yaml_file import read_documents
 from packaging_assets.domain.package_types import PACKAGE_TYPES
+from packaging_assets.domain.spelling import meant_or_all
 
 HEADER = f"""\
 # The model {{name}}. What is commented out has the default that stands there; docs/model-spec.md says more.
@@ -116,15 +118,12 @@ def _values(name: str, asked: NewModel, models: ModelSet, defs: Path) -> dict[st
 
 
 def _attributes_of(name: str, models: ModelSet, defs: Path) -> Mapping[str, Any]:
-    """What the YAML of a model says, as it says it."""
-    for path in sorted([*defs.rglob("*.yaml"), *defs.rglob("*.yml")]):
-        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            if not isinstance(document, dict):
-                continue
-            attributes = document.get("attributes") or {}
-            if document.get("type") == COMPONENT_TYPE and name in {attributes.get("name", attributes["package_type"])}:
-                return attributes
-    raise NewModelError(f"there is no model {name!r} to be like; there is {', '.join(models.specs)}")
+    """What the YAML of a model says, as it says it; `models` are those whose files are in `defs`."""
+    if name not in models.specs:
+        raise NewModelError(f"there is no model {name!r} to be like{meant_or_all(name, models.specs)}")
+    documents = [document.value for path in component_files(defs) for document in read_documents(path)]
+    said = [one["attributes"] for one in documents if one is not None and one["type"] == COMPONENT_TYPE]
+    return next(one for one in said if name == (one.get("name") or one["package_type"]))
 
 
 def _field(key: str, values: Mapping[str, Any], spec: ModelSpec) -> str:

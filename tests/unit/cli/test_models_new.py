@@ -125,6 +125,7 @@ def test_every_line_that_is_commented_out_is_the_default_it_says_it_is(defs):
         (["daily", "--like", "box"], "a model cannot be called 'daily', as the platform's own assets are"),
         (["Two", "--like", "box"], "name = 'Two' cannot be: String should match pattern"),
         (["../two", "--like", "box"], "name = '../two' cannot be: String should match pattern"),
+        (["two", "--like", "mialer"], "there is no model 'mialer' to be like; did you mean 'mailer'?"),
         (["two", "--like", "sioc"], "there is no model 'sioc' to be like; there is box, mailer"),
         (["two"], "decide on? Give --like MODEL, or --package-type with one of mailer, bag, box, sioc"),
         (["two", "--package-type", "tube"], "which package type does 'two' decide on?"),
@@ -138,6 +139,16 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(defs, arguments, messa
     assert code == 1
     assert message in output.replace("\n", " ")
     assert sorted(defs.rglob("*")) == before
+
+
+def test_its_pattern_is_read_as_the_models_are(defs):
+    """Dates are text, and only files of components count, whatever else lies beside them."""
+    (defs / "mailer" / "notes.yaml").write_text("type: [")
+    (defs / "box" / "defs.yaml").write_text(BOX.replace("box}", 'box, name: "", parameters: {since: 2025-01-06}}'))
+
+    assert new("box_two", "--like", "box")[0] == 0
+    assert "    since: '2025-01-06'\n" in (defs / "box_two" / "defs.yaml").read_text()
+    assert new("mailer_two", "--like", "mailer")[0] == 0
 
 
 def test_a_model_whose_folder_has_another_name_is_not_made_twice(defs):
