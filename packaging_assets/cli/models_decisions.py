@@ -13,6 +13,7 @@ from packaging_assets.cli.models_options import (
     check_model,
     decider,
     example,
+    get_version,
     reason_option,
     version_argument,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 def approve(settings: Settings, model: str, version: int, reason: str, actor: str | None, as_json: bool) -> None:
     """Approve a version that is pending or was rejected; it serves at once if its week is the latest."""
     registry = models_options.open_registry(settings)
-    before = registry.get(model, version)
+    before = get_version(registry, model, version, settings)
     after = registry.approve(model, version, actor=decider(actor), reason=reason, expected_status=before.status)
     show_in_graph(settings, registry, model)
     print_decision(before, after, as_json=as_json)
@@ -53,7 +54,7 @@ def approve(settings: Settings, model: str, version: int, reason: str, actor: st
 def reject(settings: Settings, model: str, version: int, reason: str, actor: str | None, as_json: bool) -> None:
     """Reject a version; if it was the champion, the latest approved version serves instead."""
     registry = models_options.open_registry(settings)
-    before = registry.get(model, version)
+    before = get_version(registry, model, version, settings)
     after = registry.reject(model, version, actor=decider(actor), reason=reason, expected_status=before.status)
     show_in_graph(settings, registry, model)
     print_decision(before, after, as_json=as_json)
@@ -70,7 +71,7 @@ def pin(settings: Settings, model: str, version: int, reason: str, actor: str | 
     """Make an approved version the champion, whatever newer ones there are, until it is unpinned."""
     registry = models_options.open_registry(settings)
     seen = len(decisions_of(registry.history(model)))
-    before = registry.get(model, version)
+    before = get_version(registry, model, version, settings)
     after = registry.pin(model, version, actor=decider(actor), reason=reason, expected_decisions=seen)
     show_in_graph(settings, registry, model)
     print_decision(before, after, as_json=as_json)
@@ -105,6 +106,7 @@ def roll_back(settings: Settings, model: str, version: int, reason: str, actor: 
     If VERSION does not serve (any more), nothing changes.
     """
     registry = models_options.open_registry(settings)
+    check_model(registry, model, settings)
     before = registry.champion(model)
     champion = registry.roll_back(model, version, actor=decider(actor), reason=reason)
     show_in_graph(settings, registry, model)

@@ -1,11 +1,13 @@
 """What the commands of `packaging models` share: the registry, options, and how their errors reach the terminal."""
 
 import getpass
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import click
 
 from packaging_assets.domain.registry import ModelVersion, UnknownVersionError
+from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,15 +63,46 @@ def card_of(settings: Settings, version: ModelVersion) -> "CardPage | None":
 
 
 def check_model(registry: "ModelRegistry", model: str, settings: Settings) -> None:
-    """Whether there is such a model.
+    """Whether there is any version of such a model.
 
     Raises:
-        UnknownVersionError: there is none; the message names those there are.
+        UnknownVersionError: there is none; the message says how to train it if the project has it, else it names the
+            model that is meant, or those there are.
     """
     known = registry.models()
-    if model not in known:
-        names = ", ".join(known) or f"none so far; {how_to_train(settings)}"
-        raise UnknownVersionError(f"There is no model {model!r} in {place_of(settings)}; known models: {names}.")
+    if model in known:
+        return
+    there = f"There is no model {model!r} in {place_of(settings)}"
+    if not known:
+        raise UnknownVersionError(f"{there}; known models: none so far; {how_to_train(settings)}.")
+    if model in _models_of_the_project():
+        raise UnknownVersionError(f"{there} yet, since it was never trained; {how_to_train(settings)}.")
+    near = did_you_mean(model, known) or f"; known models: {', '.join(known)}."
+    raise UnknownVersionError(f"{there}{near}")
+
+
+def _models_of_the_project() -> Collection[str]:
+    from packaging_assets.components.model_files import load_models
+    from packaging_assets.components.model_set import ModelSetError
+    from packaging_assets.domain.feature_sets import FeatureSetError
+
+    try:
+        return load_models().specs
+    except (FeatureSetError, ModelSetError):  # told by the commands that need them
+        return ()
+
+
+def get_version(registry: "ModelRegistry", model: str, version: int, settings: Settings) -> ModelVersion:
+    """A version by its number; of an unknown model see `check_model`.
+
+    Raises:
+        UnknownVersionError: there is no such version, or no such model.
+    """
+    try:
+        return registry.get(model, version)
+    except UnknownVersionError:
+        check_model(registry, model, settings)
+        raise
 
 
 def find_version(registry: "ModelRegistry", model: str, version: str, settings: Settings) -> ModelVersion:
@@ -79,7 +112,7 @@ def find_version(registry: "ModelRegistry", model: str, version: str, settings: 
         UnknownVersionError: there is no such version, or no champion.
     """
     if version.isdecimal():
-        return registry.get(model, int(version))
+        return get_version(registry, model, int(version), settings)
     if version != CHAMPION:
         raise click.BadParameter(f"{version!r} is neither a version's number nor {CHAMPION!r}.", param_hint="VERSION")
     check_model(registry, model, settings)

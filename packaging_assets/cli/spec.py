@@ -71,10 +71,11 @@ def print_features_of(name: str, as_json: bool) -> None:
         ModelSetError: the project's models contradict one another.
     """
     from packaging_assets.components.model_files import load_models
+    from packaging_assets.domain.spelling import meant_or_all
 
     specs = load_models().specs
     if name not in specs:
-        raise click.ClickException(f"There is no model {name!r}; there is {', '.join(specs)}.")
+        raise click.ClickException(f"There is no model {name!r}{meant_or_all(name, specs)}")
     seen = specs[name].features.model_copy(update={"scores": specs[name].feeds_from})
     if as_json:
         click.echo(seen.model_dump_json(indent=2))

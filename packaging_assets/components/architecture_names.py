@@ -13,6 +13,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
 from packaging_assets.domain.architectures import BUILT_IN, METHODS, NEEDED_EXTRAS
+from packaging_assets.domain.spelling import did_you_mean
 
 SHOWN_CLASSES = 10
 
@@ -31,10 +32,8 @@ def check_architecture_name(name: str) -> str:
         return name
     module, _, class_name = name.partition(":")
     if not module or not class_name.isidentifier():
-        raise ValueError(
-            f"there is no architecture {name!r}; use one of {', '.join(BUILT_IN)}, or the import path of a class, "
-            "'package.module:Class'"
-        )
+        all_there_is = f"; use one of {', '.join(BUILT_IN)}, or the import path of a class, 'package.module:Class'"
+        raise ValueError(f"there is no architecture {name!r}{did_you_mean(name, BUILT_IN) or all_there_is}")
     found = _find(module)
     if found is None:
         raise ValueError(
@@ -81,10 +80,9 @@ def _check_defines(file: Path, class_name: str, name: str) -> None:
     )
     if class_name not in names and not has_more:
         classes = [symbol.get_name() for symbol in symbols if symbol.is_namespace() and _is_class(symbol)]
-        raise ValueError(
-            f"architecture {name!r}: {file} defines no {class_name!r}; its classes are "
-            f"{', '.join(sorted(classes)[:SHOWN_CLASSES]) or 'none'}: correct the name"
-        )
+        all_there_is = f"; its classes are {', '.join(sorted(classes)[:SHOWN_CLASSES]) or 'none'}: correct the name"
+        near = did_you_mean(class_name, classes) or all_there_is
+        raise ValueError(f"architecture {name!r}: {file} defines no {class_name!r}{near}")
     if lacking := _lacking_methods(symbols, statements, class_name):
         raise ValueError(
             f"architecture {name!r}: the class in {file} lacks {', '.join(lacking)}; an architecture has the methods "

@@ -14,6 +14,6 @@ def learner_problems(specs: Iterable[ModelSpec]) -> Iterator[str]:
         try:
             make_architecture(train_params(spec))
         except ArchitectureError as error:
-            yield f"{spec.name}: {error}."
+            yield f"{spec.name}: {error}"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an architecture of one's own may raise anything
-            yield f"{spec.name}: {type(error).__name__}: {error}."
+            yield f"{spec.name}: {type(error).__name__}: {error}"

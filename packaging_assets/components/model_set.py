@@ -73,7 +73,7 @@ class ModelSet:
         """
         for name in overrides:
             if name not in self.specs:
-                raise OverrideError(f"there is no model {name!r}; there is {', '.join(self.specs)}")
+                raise OverrideError(f"there is no model {name!r}{meant_or_all(name, self.specs)}")
         changed = ModelSet.of(override(spec, overrides.get(name, {})) for name, spec in self.specs.items())
         for name, spec in changed.specs.items():
             added = [feeder for feeder in spec.feeds_from if feeder not in self.specs[name].feeds_from]

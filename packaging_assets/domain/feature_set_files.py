@@ -16,6 +16,7 @@ from packaging_assets.domain.feature_sets import (
     FeatureComposition,
     FeatureSetError,
 )
+from packaging_assets.domain.spelling import meant_or_all
 
 DBT_MODEL = "product_features"
 """The dbt model that provides the features."""
@@ -45,7 +46,7 @@ def read_catalogue(features_file: Path, sets_file: Path, *, relative_to: Path | 
     for architecture, name in defaults.items():
         if name not in catalogue.sets:
             raise FeatureSetError(
-                f"{shown[1]}: defaults.{architecture} names no set: {name!r}; there is {', '.join(catalogue.sets)}"
+                f"{shown[1]}: defaults.{architecture} names no set: {name!r}{meant_or_all(name, catalogue.sets)}"
             )
     return FeatureCatalogue(features, catalogue.sets, defaults, *shown)
 

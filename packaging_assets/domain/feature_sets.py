@@ -15,7 +15,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.features import FeatureKind, FeatureSet
-from packaging_assets.domain.spelling import did_you_mean
+from packaging_assets.domain.spelling import did_you_mean, meant_or_all
 
 DEFAULT_SET = "default"
 """The set of a model that names none, unless its architecture has another."""
@@ -164,7 +164,7 @@ class FeatureCatalogue:
     def _named(self, name: str, field: str) -> tuple[str, ...]:
         if name not in self.sets:
             raise FeatureSetError(
-                f"{field}: there is no feature set {name!r} in {self.sets_file}; there is {', '.join(self.sets)}"
+                f"{field}: there is no feature set {name!r} in {self.sets_file}{meant_or_all(name, self.sets)}"
             )
         return self.sets[name]
 
@@ -172,7 +172,7 @@ class FeatureCatalogue:
         groups = self.groups
         if name not in groups:
             raise FeatureSetError(
-                f"{field}: there is no feature group {name!r} in {self.features_file}; there is {', '.join(groups)}"
+                f"{field}: there is no feature group {name!r} in {self.features_file}{meant_or_all(name, groups)}"
             )
         return groups[name]
 

@@ -35,6 +35,7 @@ from packaging_assets.domain.registry import (
     status_at_registration,
     undoable,
 )
+from packaging_assets.domain.spelling import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -237,9 +238,10 @@ class ModelRecord:
 
 
 def unknown_model(model: str, known: Iterable[str]) -> UnknownVersionError:
-    """That a registry has no such model; the message names those that it has."""
-    names = ", ".join(known) or "none so far"
-    return UnknownVersionError(f"There is no model {model!r} in the registry; known models: {names}.")
+    """That a registry has no such model; the message names the one that is meant, or those that it has."""
+    there = list(known)
+    near = did_you_mean(model, there) or f"; known models: {', '.join(there) or 'none so far'}."
+    return UnknownVersionError(f"There is no model {model!r} in the registry{near}")
 
 
 def _check_expected(version: ModelVersion, expected: Status | None) -> None:

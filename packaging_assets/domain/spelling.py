@@ -13,4 +13,4 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 def meant_or_all(name: str, names: Iterable[str]) -> str:
     """As `did_you_mean`; if no name comes near, all that there are."""
     there = list(names)
-    return did_you_mean(name, there) or f"; there is {', '.join(there)}"
+    return did_you_mean(name, there) or f"; there is {', '.join(there) or 'none'}"

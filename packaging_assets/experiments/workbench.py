@@ -15,6 +15,7 @@ from packaging_assets.domain.features import FeatureError
 from packaging_assets.domain.feeder_scores import FeederError
 from packaging_assets.domain.metrics import EvaluationError
 from packaging_assets.domain.models import ModelError
+from packaging_assets.domain.spelling import meant_or_all
 from packaging_assets.domain.splits import SplitError
 from packaging_assets.experiments.chain import Chain, OnStep, be_silent, experimental_provenance
 from packaging_assets.experiments.errors import ExperimentError
@@ -70,7 +71,7 @@ class Workbench:
             ExperimentError: there is none of that name.
         """
         if model not in self.models.specs:
-            raise ExperimentError(f"There is no model {model!r}; there is {', '.join(self.models.specs)}.")
+            raise ExperimentError(f"There is no model {model!r}{meant_or_all(model, self.models.specs)}")
         return self.models.specs[model]
 
     def related(self, spec: ModelSpec) -> ModelSet:

@@ -112,7 +112,7 @@ def test_the_graph_shows_who_feeds_whom(shop: Path, settings: Settings) -> None:
             },
             "model 'box' is the beginning of a chain for which 2 folds are too few: set `score_folds` of the chain's",
         ),
-        ({"box": ["architecture: catbost"]}, "there is no architecture 'catbost'; use one of catboost, "),
+        ({"box": ["architecture: catbost"]}, "there is no architecture 'catbost'; did you mean 'catboost'?"),
         ({"box": ["architecture: my_team.nets:Net"]}, "there is no module 'my_team.nets' where Python looks for mod"),
         ({"box": ["architecture: json.nets:Net"]}, "there is no module 'json.nets' where Python looks for modules"),
         ({"box": ["architecture: json.decoder:Net"]}, "decoder.py defines no 'Net'; its classes are JSONDecodeError, "),

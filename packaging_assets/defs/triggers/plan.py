@@ -12,6 +12,7 @@ from packaging_assets.components.learner_problems import learner_problems
 from packaging_assets.components.model_set import OVERRIDES_TAG, ModelSet, ModelSetError
 from packaging_assets.components.model_spec import OverrideError
 from packaging_assets.components.step_asset import NO_CACHE_TAG
+from packaging_assets.domain.spelling import meant_or_all
 from packaging_assets.domain.triggers import Trigger, TriggerError
 from packaging_assets.jobs import JOBS
 from packaging_assets.partitions import daily_partitions, monthly_partitions, weekly_partitions
@@ -80,15 +81,14 @@ def _partition_problems(trigger: Trigger, settings: Settings) -> Sequence[str]:
 
 
 def _model_problems(trigger: Trigger, models: ModelSet) -> Sequence[str]:
-    there = ", ".join(models.specs)
     unknown = [name for name in trigger.models if name not in models.specs]
-    problems = [f"models: there is no model {name!r:.60}; there is {there}." for name in unknown]
+    problems = [f"models: there is no model {name!r:.60}{meant_or_all(name, models.specs)}" for name in unknown]
     not_trained = [name for name in trigger.overrides if trigger.models and name not in trigger.models]
     problems += [f"overrides: {name!r:.60} is not among `models`." for name in not_trained]
     try:
         changed = models.with_overrides(trigger.overrides)
     except (OverrideError, ModelSetError) as error:
-        return [*problems, f"overrides: {error}."]
+        return [*problems, f"overrides: {error}"]
     set_otherwise = [changed.specs[name] for name in trigger.overrides]
     return [*problems, *(f"overrides: {problem}" for problem in learner_problems(set_otherwise))]
 

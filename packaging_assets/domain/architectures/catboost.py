@@ -25,6 +25,7 @@ from packaging_assets.domain.architectures import DEFAULT_KINDS, ArchitectureErr
 from packaging_assets.domain.architectures.columns import check_columns, check_trained_on
 from packaging_assets.domain.features import FeatureSet
 from packaging_assets.domain.interruptions import is_interrupted, raise_if_interrupted
+from packaging_assets.domain.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,9 +233,9 @@ def check_catboost_parameters(parameters: Mapping[str, Any]) -> None:
         if key in SET_BY_PLATFORM:
             raise ArchitectureError(f"CatBoost parameter {key!r} cannot be set: {SET_BY_PLATFORM[key]}")
         if key == "self" or key not in known:
-            raise ArchitectureError(
-                f"unknown CatBoost parameter {key!r}; see https://catboost.ai/docs/en/references/training-parameters/"
-            )
+            near = did_you_mean(key, [name for name in known if name != "self"])
+            see = "; see https://catboost.ai/docs/en/references/training-parameters/"
+            raise ArchitectureError(f"unknown CatBoost parameter {key!r}{near or see}")
 
 
 def _without_circumstances(params: str) -> str:

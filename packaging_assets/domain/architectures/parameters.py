@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from packaging_assets.domain.architectures import ArchitectureError
+from packaging_assets.domain.spelling import meant_or_all
 
 
 def with_defaults(architecture: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,9 +17,7 @@ def with_defaults(architecture: str, parameters: Mapping[str, Any], defaults: Ma
     """
     for key in parameters:
         if key not in defaults:
-            raise ArchitectureError(
-                f"unknown {architecture} parameter {key!r}; there is {', '.join(map(repr, sorted(defaults)))}"
-            )
+            raise ArchitectureError(f"unknown {architecture} parameter {key!r}{meant_or_all(key, sorted(defaults))}")
     return {**defaults, **parameters}
 
 

@@ -104,5 +104,5 @@ def test_features_of_a_model_that_there_is_not_are_refused():
 
     assert (result.exit_code, result.output) == (
         1,
-        "Error: There is no model 'tube'; there is bag, box, mailer, sioc.\n",
+        "Error: There is no model 'tube'; there is bag, box, mailer, sioc\n",
     )

@@ -132,6 +132,8 @@ def test_a_run_may_set_fields_otherwise_and_the_models_are_checked_again() -> No
 
     assert models.of_run(tags).specs["box"].parameters == {"depth": 3}
     assert models.of_run({}) is models
+    with pytest.raises(OverrideError, match=r"there is no model 'boxx'; did you mean 'box'\?"):
+        models.with_overrides({"boxx": {}})
     with pytest.raises(OverrideError, match="there is no model 'crate'; there is box, bag, sioc"):
         models.with_overrides({"crate": {"seed": 1}})
     with pytest.raises(ModelSetError, match="give both the same `split`"):

@@ -44,7 +44,11 @@ def test_the_learner_sees_the_features_and_the_scores_in_the_order_of_the_feeder
         ({"score_folds": 1}, "greater than or equal to 2"),
         (
             {"architecture": "catbost"},
-            "there is no architecture 'catbost'; use one of catboost, .*'package.module:Class'",
+            r"there is no architecture 'catbost'; did you mean 'catboost'\?",
+        ),
+        (
+            {"architecture": "xgb"},
+            "there is no architecture 'xgb'; use one of catboost, .*'package.module:Class'",
         ),
         ({"architecture": "my_nets:"}, "there is no architecture 'my_nets:'"),
         ({"architecture": ":Net"}, "there is no architecture ':Net'"),
@@ -115,7 +119,8 @@ def test_a_class_may_come_into_its_module_in_any_way(nets: Path, source: str) ->
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("class Nett: ...\nclass Other: ...\n", "defines no 'Net'; its classes are Nett, Other: correct the name"),
+        ("class Nett: ...\nclass Other: ...\n", "defines no 'Net'; did you mean 'Nett'?"),
+        ("class Model: ...\nclass Other: ...\n", "defines no 'Net'; its classes are Model, Other: correct the name"),
         ("def f():\n    class Net: ...\n\nprint(Net)\n", "defines no 'Net'; its classes are none: correct the name"),
         (
             "class Net:\n    def fit(self): ...\n    def load(self): ...\n    def predict(self): ...\n",

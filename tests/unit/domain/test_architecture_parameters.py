@@ -9,8 +9,10 @@ def test_what_is_not_named_keeps_its_default():
 
 
 def test_an_unknown_parameter_is_named_with_those_there_are():
-    with pytest.raises(ArchitectureError, match="unknown mine parameter 'c'; there is 'a', 'b'"):
+    with pytest.raises(ArchitectureError, match=r"unknown mine parameter 'c'; there is a, b$"):
         with_defaults("mine", {"c": 1}, {"b": 2, "a": 0})
+    with pytest.raises(ArchitectureError, match=r"unknown mine parameter 'dept'; did you mean 'depth'\?$"):
+        with_defaults("mine", {"dept": 1}, {"depth": 2, "a": 0})
 
 
 def test_whole_numbers_and_numbers_in_bounds_are_taken():

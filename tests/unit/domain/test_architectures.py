@@ -98,6 +98,16 @@ def test_an_unknown_parameter_is_named(parameter):
         CatBoostArchitecture(FEATURES, {parameter: 1})
 
 
+@pytest.mark.parametrize(
+    ("parameter", "hint"),
+    [("depht", "did you mean 'depth'?"), ("random_sed", "did you mean 'random_seed'?"), ("zzz", "see https://")],
+)
+def test_an_unknown_parameter_is_told_with_the_one_that_is_meant(parameter, hint):
+    with pytest.raises(ArchitectureError) as caught:
+        CatBoostArchitecture(FEATURES, {parameter: 1})
+    assert str(caught.value).startswith(f"unknown CatBoost parameter {parameter!r}; {hint}")
+
+
 @pytest.mark.parametrize("parameter", sorted(SET_BY_PLATFORM))
 def test_what_the_platform_sets_cannot_be_set(parameter):
     with pytest.raises(ArchitectureError, match=f"'{parameter}' cannot be set: "):

@@ -116,6 +116,8 @@ def test_a_set_may_be_of_nothing_for_models_that_see_scores_only(catalogue):
     ("value", "message"),
     [
         ("wide", "features: there is no feature set 'wide' in sets.yaml; there is default, wordy, none"),
+        ("defualt", "features: there is no feature set 'defualt' in sets.yaml; did you mean 'default'?"),
+        ({"groups": ["look"]}, "features.groups: there is no feature group 'look' in dbt.yml; did you mean 'looks'?"),
         ({"set": "wide"}, "features.set: there is no feature set 'wide' in sets.yaml"),
         (
             {"groups": ["size"]},
@@ -174,9 +176,10 @@ def test_keys_and_types_that_there_are_not_are_refused(catalogue, value):
         (
             DBT,
             "sets: {a: {set: b}, b: {groups: []}}",
-            "sets.yaml: sets.a.set: there is no feature set 'b' in sets.yaml; there is  (a set can begin with those",
+            "sets.yaml: sets.a.set: there is no feature set 'b' in sets.yaml; there is none (a set can begin with",
         ),
         (DBT, "sets: {a: {group: []}}", "sets.yaml: sets.a is no composition: "),
+        (DBT, SETS + "  x: word", "sets.yaml: defaults.x names no set: 'word'; did you mean 'wordy'?"),
         (DBT, SETS + "  x: y", "sets.yaml: defaults.x names no set: 'y'; there is default, wordy, none"),
     ],
 )

@@ -71,6 +71,9 @@ def test_what_is_not_there_is_told():
     with pytest.raises(UnknownVersionError, match="it has 1 to 0"):
         ModelRecord(model="mailer").get(1)
     assert str(unknown_model("sack", ["bag", "box"])).endswith("known models: bag, box.")
+    assert str(unknown_model("bags", ["box", "bag"])) == (
+        "There is no model 'bags' in the registry; did you mean 'bag'?"
+    )
     assert str(unknown_model("sack", [])).endswith("known models: none so far.")
 
 

@@ -199,7 +199,7 @@ def test_what_is_saved(tmp_path):
         ({"parameters": "fast"}, "'parameters' is 'fast'; give names and values"),
         ({"preprocessing": "some"}, "'preprocessing' is 'some'; use one of columns, none"),
         ({"words": 0}, "'words' is 0; give a whole number from 1 on"),
-        ({"max_iter": 1}, "unknown sklearn parameter 'max_iter'; there is 'estimator', 'parameters', "),
+        ({"max_iter": 1}, "unknown sklearn parameter 'max_iter'; there is estimator, parameters, "),
     ],
 )
 def test_what_cannot_work_is_refused_before_training(parameters, message):

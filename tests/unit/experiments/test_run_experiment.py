@@ -138,7 +138,7 @@ def test_what_feeds_from_a_model_does_not_hinder_experiments_with_it(untrained: 
 @pytest.mark.parametrize(
     ("model", "overrides", "weeks", "sentence"),
     [
-        ("bag", {}, (), "There is no model 'bag'; there is mailer, box."),
+        ("bag", {}, (), "There is no model 'bag'; there is mailer, box"),
         ("mailer", {"dept": 3}, (), "a model has no field 'dept'; there is "),
         ("mailer", {"split.validation_fraction": 1.5}, (), "mailer: split.validation_fraction = 1.5 cannot be: "),
         ("mailer", {"parameters.dept": 3}, (), "mailer for 2025-02-10: unknown CatBoost parameter 'dept'"),
