@@ -1,11 +1,10 @@
 """Champions as Dagster sees them: a decision at the command line moves one, and the graph must show it."""
 
-import dagster as dg
-
 from packaging_assets.components.assets.champion import DATA_VERSION_TAG, champion_key, champion_materialization
 from packaging_assets.components.assets.champion import data_version as version_of
 from packaging_assets.components.model_files import load_models
 from packaging_assets.components.serving import serving_champion
+from packaging_assets.dagster_storage import open_instance
 from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.resources.model_registry import ModelRegistry
 from packaging_assets.settings import Settings
@@ -36,7 +35,7 @@ def announce_champion(settings: Settings, model: str, champion: ModelVersion | N
     Returns:
         Whether something was recorded.
     """
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with open_instance(settings.dagster_home) as instance:
         latest = instance.get_latest_materialization_event(champion_key(model))
         recorded = latest.asset_materialization if latest else None
         if recorded and (recorded.tags or {}).get(DATA_VERSION_TAG) == version_of(model, champion):

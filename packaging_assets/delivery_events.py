@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from packaging_assets.dagster_storage import open_instance
 from packaging_assets.home import prepare_dagster_home
 from packaging_assets.ingestion.report import DeliveryReport
 from packaging_assets.settings import Settings
@@ -15,7 +16,7 @@ def announce_deliveries(settings: Settings, reports: Sequence[DeliveryReport]) -
     if not added:
         return
     prepare_dagster_home(settings)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with open_instance(settings.dagster_home) as instance:
         for report in added:
             instance.report_runless_asset_event(_materialization(report))
 

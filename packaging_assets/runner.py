@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
-from dagster._core.instance.ref import InstanceRef
 
 from packaging_assets.abandoned_runs import (
     Standing,
@@ -22,6 +21,7 @@ from packaging_assets.abandoned_runs import (
     standing_of,
     tags_of_lock,
 )
+from packaging_assets.dagster_storage import instance_ref
 from packaging_assets.definitions import build_definitions
 from packaging_assets.home import prepare_home
 from packaging_assets.jobs import JOBS, SHADOW_JOBS
@@ -120,7 +120,7 @@ class JobRunner:
         """Prepare the home if need be, load its definitions and open its storage."""
         prepare_home(settings)
         definitions = build_definitions(settings, resource_overrides=resource_overrides)
-        ref = InstanceRef.from_dir(str(settings.dagster_home), overrides=NO_COMPUTE_LOGS)  # type: ignore[arg-type]
+        ref = instance_ref(settings.dagster_home, overrides=NO_COMPUTE_LOGS)
         return cls(definitions, dg.DagsterInstance.from_ref(with_home_storage(ref)), settings.dagster_home)
 
     @property

@@ -100,16 +100,15 @@ def _references(settings: Settings) -> Callable[[], Set[str]]:
 
 def _refuse_while_running(settings: Settings) -> None:
     """A run may rest on what is not current any more: the one before it in the same partition, say."""
-    import dagster as dg
-
     from packaging_assets.abandoned_runs import runs_under_way
+    from packaging_assets.dagster_storage import open_instance
     from packaging_assets.resources.environment import artifact_store_for
 
     if artifact_store_for(settings).is_busy():
         raise click.ClickException("A step is being computed in this environment: prune when it has finished.")
     if not (settings.dagster_home / "dagster.yaml").is_file():
         return
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with open_instance(settings.dagster_home) as instance:
         under_way = runs_under_way(instance, settings.dagster_home / "locks")
     if under_way:
         runs = ", ".join(f"{run.run_id} ({run.job_name})" for run in under_way)

@@ -79,6 +79,7 @@ def _of_a_service(error: Any) -> str | None:
 _TELLING = {
     "packaging_assets.artifacts.store": "ArtifactError",
     "packaging_assets.components.model_set": "ModelSetError",
+    "packaging_assets.dagster_storage": "DagsterYamlError",
     "packaging_assets.domain.feature_sets": "FeatureSetError",
     "packaging_assets.domain.registry": "RegistryError",
     "packaging_assets.resources.alert_database": "AlertStoreError",

@@ -76,10 +76,12 @@ def retry(settings: Settings, run: str, *, force: bool) -> None:
 def _latest_runs(settings: Settings, limit: int, *, failed: bool) -> list[dict[str, Any]]:
     import dagster as dg
 
+    from packaging_assets.dagster_storage import open_instance
+
     if not (settings.dagster_home / "dagster.yaml").is_file():  # nothing was ever run, and opening Dagster would write
         return []
     wanted = [status for status in dg.DagsterRunStatus if not (failed and status.value == SUCCEEDED)]
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with open_instance(settings.dagster_home) as instance:
         records = instance.get_run_records(dg.RunsFilter(statuses=wanted), limit=limit)
         return [_described(instance, record, settings) for record in records]
 

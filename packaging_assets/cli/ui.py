@@ -19,8 +19,10 @@ from packaging_assets.settings import PROJECT_ROOT, Settings
 def ui(settings: Settings, port: int, host: str) -> None:
     """Open the Dagster UI over the home, with its daemon for schedules; Ctrl-C ends both."""
     _check_can_listen(host, port)
-    from packaging_assets.home import prepare_home  # imports the warehouse
+    from packaging_assets.home import prepare_dagster_home, prepare_home  # imports the warehouse
 
+    prepare_dagster_home(settings)
+    _check_configuration(settings)
     prepare_home(settings)
     environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
     # Dagster ends its servers by SIGINT. What a shell starts in the background ignores it, and so would they: they
@@ -40,3 +42,13 @@ def _check_can_listen(host: str, port: int) -> None:
             f"The UI cannot listen at {host}, port {port}: {error.strerror}. If this home's UI is open already, use "
             "that one; else give another --port."
         ) from None
+
+
+def _check_configuration(settings: Settings) -> None:
+    """Refuse what Dagster's servers would fail by, each with a trace; the file that we write need not be looked at."""
+    from packaging_assets.home import DAGSTER_YAML
+
+    if (settings.dagster_home / "dagster.yaml").read_bytes() != DAGSTER_YAML.encode():
+        from packaging_assets.dagster_storage import instance_ref  # imports Dagster
+
+        instance_ref(settings.dagster_home)

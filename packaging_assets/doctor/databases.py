@@ -18,11 +18,13 @@ def checks(settings: Settings) -> list[Check]:
 def _dagster(settings: Settings) -> str | Advice:
     if not (settings.dagster_home / "dagster.yaml").is_file():
         return f"none yet in {settings.dagster_home}: what is run first makes it"
-    import dagster as dg
+    from packaging_assets.dagster_storage import REMEDY, DagsterYamlError, open_instance
 
     try:
-        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        with open_instance(settings.dagster_home) as instance:
             runs, kind = instance.get_runs_count(), type(instance.run_storage).__name__
+    except DagsterYamlError as error:
+        raise ProblemError(f"Dagster's storage does not open: {error.problems}", f"{REMEDY.capitalize()}.") from error
     except Exception as error:
         raise ProblemError(
             f"Dagster's storage does not open: {_first_line(error)}",
