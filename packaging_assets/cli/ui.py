@@ -1,5 +1,6 @@
 """`packaging ui`: the Dagster UI over a home."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -10,6 +11,9 @@ import click
 
 from packaging_assets.cli.options import home_option
 from packaging_assets.settings import PROJECT_ROOT, Settings
+
+LOCK = "ui.lock"
+"""File of Dagster's folder that an open UI holds a lock on; it says where the UI is."""
 
 
 @click.command()
@@ -22,6 +26,7 @@ def ui(settings: Settings, port: int, host: str) -> None:
     from packaging_assets.home import prepare_dagster_home, prepare_home  # imports the warehouse
 
     prepare_dagster_home(settings)
+    _be_the_only_one(settings, f"http://{host}:{port}")
     _check_configuration(settings)
     prepare_home(settings)
     environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
@@ -42,6 +47,25 @@ def _check_can_listen(host: str, port: int) -> None:
             f"The UI cannot listen at {host}, port {port}: {error.strerror}. If this home's UI is open already, use "
             "that one; else give another --port."
         ) from None
+
+
+def _be_the_only_one(settings: Settings, address: str) -> None:
+    """Refuse a second UI over the same home, whose daemon would launch what the first one's launches.
+
+    The lock is Dagster's, which takes the place of this process, and ends with it however it ends.
+    """
+    lock = os.open(settings.dagster_home / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        there = os.read(lock, 200).decode(errors="replace")
+        raise click.ClickException(
+            f"This home's UI is open already, at {there}: use that one, or end it first. Of two, each would run every "
+            "schedule and sensor."
+        ) from None
+    os.set_inheritable(lock, True)  # noqa: FBT003 - its signature
+    os.truncate(lock, 0)
+    os.write(lock, f"{address} (process {os.getpid()})".encode())
 
 
 def _check_configuration(settings: Settings) -> None:

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +36,21 @@ def test_it_serves_all_assets_and_ends_with_all_its_servers_even_if_started_in_t
     with ServedUi(home, cwd=PROJECT_ROOT, started_by=IN_THE_BACKGROUND) as ui:
         answer = ui.ask(ASSETS)
         assert len(_processes_of(home)) > 1
+        second = _second_ui(home)
 
+    assert second.returncode == 1
+    assert second.stderr.startswith("Error: This home's UI is open already, at http://127.0.0.1:")
     keys = {"/".join(node["assetKey"]["path"]) for node in answer["data"]["assetNodes"]}
     assert {"labels", "features", "mailer/model", "sioc/champion", "daily/predictions"} <= keys
     assert _left_of(home) == []
+
+
+def _second_ui(home: Path) -> subprocess.CompletedProcess[str]:
+    """`packaging ui` on a port of its own, which would go on serving."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [Path(sys.executable).parent / "packaging", "ui", "--port", port, "--home", home]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
 
 
 def test_where_the_port_is_taken_nothing_is_started_and_the_home_is_left_alone(home: Path) -> None:
