@@ -81,7 +81,7 @@ def explain(
         *step,
         *_differences("code", old.modules, new.modules),
         *_differences("library", old.libraries, new.libraries),
-        *_differences("param", flatten(old.params), flatten(new.params)),
+        *_differences("param", *_without_filled(flatten(old.params), flatten(new.params))),
         *(
             replace(difference, source=sources.get(difference.name, ""))
             for difference in _differences("input", old.inputs, new.inputs)
@@ -118,6 +118,19 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{path}[{number}]")
     else:
         yield path, value
+
+
+def _without_filled(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Flat params without the empty mappings of one side that the other has something in, which is told already."""
+    return _without_those_filled(old, new), _without_those_filled(new, old)
+
+
+def _without_those_filled(flat: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        path: value
+        for path, value in flat.items()
+        if value != {} or not any(name.startswith(f"{path}.") for name in other)
+    }
 
 
 def _differences(part: Part, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:

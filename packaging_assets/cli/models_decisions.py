@@ -133,7 +133,10 @@ def undo(settings: Settings, model: str, reason: str, actor: str | None, as_json
     is_done = len(decisions_of(registry.history(model))) > len(decisions)
     show_in_graph(settings, registry, model)
     last = decisions[-1] if decisions else None
-    what = f"the {last.action} of version {last.version} is undone" if is_done and last else "there is nothing to undo"
+    what = "there is nothing to undo"
+    if is_done and last:
+        name = last.action.replace("_", "-")  # as the command is called
+        what = f"the decision {name!r} about version {last.version} is undone"
     _print_champion(model, champion, what, as_json=as_json)
 
 

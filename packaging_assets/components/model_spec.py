@@ -248,7 +248,9 @@ def _set(fields: dict[str, Any], key: str, value: Any) -> None:
         inner = inner.get(name) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or (last not in inner and path[:1] != ["parameters"]):
         known = sorted(inner if path and isinstance(inner, dict) else MAY_BE_SET)
-        near = did_you_mean(last, known) or f"; there is {', '.join(known)}: see `packaging spec docs`"
+        all_there_is = f"; there is {', '.join(known)}: see `packaging spec docs`"
+        own = "" if path else f"; what is the architecture's own is set as 'parameters.{last}'"
+        near = did_you_mean(last, known) or all_there_is + own
         raise OverrideError(f"a model has no field {key!r}{near}")
     inner[last] = value
 

@@ -67,6 +67,13 @@ def test_one_change_is_one_sentence(changes, sentence):
     assert said(**changes) == [sentence]
 
 
+def test_a_mapping_that_is_filled_or_emptied_is_told_by_what_is_in_it():
+    empty, filled = parts(params={"parameters": {}}), parts(params={"parameters": {"depth": 5}})
+    assert [one.sentence for one in explain(empty, filled)] == ["param parameters.depth is new: 5"]
+    assert [one.sentence for one in explain(filled, empty)] == ["param parameters.depth is no longer used"]
+    assert [one.sentence for one in explain(empty, parts(params={}))] == ["param parameters is no longer used"]
+
+
 def test_equal_parts_have_no_difference_and_many_come_in_order():
     assert explain(parts(), parts()) == []
     found = explain(parts(), parts(step="m:g", modules={"m": "0"}, libraries={}, params={}, inputs={}))
@@ -87,15 +94,19 @@ VALUES = st.recursive(
     old=st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES),
     new=st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES),
 )
-def test_params_differ_exactly_where_their_flat_forms_do(old, new):
+def test_params_differ_where_their_flat_forms_do(old, new):
     found = {difference.name for difference in explain(parts(params=old), parts(params=new))}
     flat_old, flat_new = flatten(old), flatten(new)
     assert bool(found) == (json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True))
-    assert found == {
+    differing = {
         name
         for name in {*flat_old, *flat_new}
         if name not in flat_old or name not in flat_new or flat_old[name] != flat_new[name]
     }
+    # A mapping that is empty on one side is told by what the other side has in it, if that is anything.
+    empty = {name for name in differing if {} in (flat_old.get(name), flat_new.get(name))}
+    filled = {name for name in empty if any(other.startswith(f"{name}.") for other in differing)}
+    assert found == differing - filled
 
 
 def test_the_code_of_a_step_as_it_is_now_includes_what_it_finds_by_name():

@@ -154,7 +154,7 @@ def test_rolling_back_and_undoing_say_what_serves(run):
     assert said == [
         "mailer is rolled back and pinned; its champion is version 1 (2025-01-06).\n",
         "version 2 of mailer did not serve; its champion is version 1 (2025-01-06).\n",
-        "the roll_back of version 1 is undone; its champion is version 2 (2025-01-13).\n",
+        "the decision 'roll-back' about version 1 is undone; its champion is version 2 (2025-01-13).\n",
         "there is nothing to undo; its champion is version 2 (2025-01-13).\n",
     ]
     assert json.loads(run("undo", "mailer", *BY_ADA, "--json").stdout)["champion"]["version"] == 2

@@ -171,6 +171,11 @@ def test_a_run_may_feed_a_model_otherwise_but_not_rename_it() -> None:
         override(model, {"architecture": "catbost"})
 
 
+def test_a_parameter_that_is_set_as_a_field_is_told_where_it_belongs() -> None:
+    with pytest.raises(OverrideError, match=r"; what is the architecture's own is set as 'parameters.depth'$"):
+        override(spec(), {"depth": 6})
+
+
 def test_fields_that_contradict_together_are_told_without_the_rest_of_the_model() -> None:
     with pytest.raises(OverrideError) as caught:
         override(spec(), {"feeds_from": ["box"]})
