@@ -8,6 +8,7 @@ import click
 
 from packaging_assets.cli.options import home_option
 from packaging_assets.collector import resting_collector
+from packaging_assets.domain.spelling import meant_or_all
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def asked_job(job: str, partition: str | None, first: str | None, last: str | No
     """
     name, at, window = job.partition("@")
     if name not in JOB_NAMES:
-        raise click.BadParameter(f"{name!r} is not one of {', '.join(JOB_NAMES)}.", param_hint="JOB")
+        raise click.BadParameter(f"there is no job {name!r}{meant_or_all(name, JOB_NAMES)}", param_hint="JOB")
     if bool(at) + bool(partition) + bool(first or last) != 1 or bool(first) != bool(last):
         ranges = ", or --from and --to" if name == "warehouse" else ""
         raise click.UsageError(f"Say the partition of {name} once: {name}@PARTITION or --partition{ranges}.")

@@ -98,6 +98,9 @@ def _values(name: str, asked: NewModel, models: ModelSet, defs: Path) -> dict[st
     """The fields that the new file sets."""
     pattern = _attributes_of(asked.like, models, defs) if asked.like else {}
     values = {key: value for key, value in pattern.items() if key not in NOT_COPIED}
+    if asked.package_type and asked.package_type not in PACKAGE_TYPES:
+        near = meant_or_all(asked.package_type, PACKAGE_TYPES)
+        raise NewModelError(f"there is no package type {asked.package_type!r}{near}")
     values["package_type"] = asked.package_type or values.get("package_type") or name
     if values["package_type"] not in PACKAGE_TYPES:
         raise NewModelError(

@@ -128,7 +128,8 @@ def test_every_line_that_is_commented_out_is_the_default_it_says_it_is(defs):
         (["two", "--like", "mialer"], "there is no model 'mialer' to be like; did you mean 'mailer'?"),
         (["two", "--like", "sioc"], "there is no model 'sioc' to be like; there is box, mailer"),
         (["two"], "decide on? Give --like MODEL, or --package-type with one of mailer, bag, box, sioc"),
-        (["two", "--package-type", "tube"], "which package type does 'two' decide on?"),
+        (["two", "--package-type", "tube"], "there is no package type 'tube'; there is mailer, bag, box, sioc"),
+        (["two", "--package-type", "mialer"], "there is no package type 'mialer'; did you mean 'mailer'?"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(defs, arguments, message):

@@ -38,7 +38,8 @@ def test_a_partition_can_be_said_in_either_way(
         ("weekly@", (None, None, None), "'weekly@' lacks a day"),
         ("warehouse@2025-01-06..", (None, None, None), "lacks a day"),
         ("weekly@2025-01-06..2025-01-13", (None, None, None), "Ranges are for the warehouse"),
-        ("yearly@2025-01-01", (None, None, None), "'yearly' is not one of warehouse, weekly"),
+        ("retrain@2025-01-01", (None, None, None), "there is no job 'retrain'; there is warehouse, weekly, daily, "),
+        ("weakly@2025-01-01", (None, None, None), "there is no job 'weakly'; did you mean 'weekly'?"),
     ],
 )
 def test_anything_else_is_refused(job: str, options: tuple[str | None, str | None, str | None], message: str) -> None:
