@@ -14,7 +14,7 @@ REMEDY = "correct it, or delete the file if nothing in it is yours: the next com
 
 
 class DagsterYamlError(ValueError):
-    """A home's `dagster.yaml` cannot be used; the message names file, line and remedy, `problems` all but the remedy."""
+    """A home's `dagster.yaml` cannot be used; the message names file, line and remedy, `problems` no remedy."""
 
     def __init__(self, problems: str) -> None:
         super().__init__(f"{problems}; {REMEDY}")
