@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import packaging_assets.deferred_modules  # noqa: F401  # pyright: ignore[reportUnusedImport] - before the storage
+
+# isort: split
 import dagster as dg
 from dagster._config import EvaluationError
 from dagster._core.instance.ref import InstanceRef

@@ -12,6 +12,7 @@ from dagster.components.core.component_tree import ComponentTree
 
 from packaging_assets.component_tree import ProjectTree
 from packaging_assets.definitions import build_definitions
+from packaging_assets.home import prepare_dagster_home
 from packaging_assets.settings import Settings
 
 HEAVY = {
@@ -31,6 +32,12 @@ from packaging_assets.component_tree import ProjectTree
 from packaging_assets.definitions import build_definitions
 from packaging_assets.settings import load_settings
 build_definitions(load_settings(Path({home!r}))).resolve_job_def("weekly_training")
+"""
+OPEN = """
+from pathlib import Path
+from packaging_assets.dagster_storage import open_instance
+with open_instance(Path({home!r})) as instance:
+    instance.get_runs_count()
 """
 
 
@@ -53,6 +60,13 @@ def test_loading_the_definitions_imports_nothing_heavy_but_dagster(settings: Set
     found = imported(LOAD.format(home=str(settings.home)))
     assert "dagster" in found
     assert found & HEAVY == set()
+
+
+def test_opening_the_storage_imports_neither_the_daemon_nor_what_colours_errors(settings: Settings) -> None:
+    prepare_dagster_home(settings)
+    found = imported(OPEN.format(home=str(settings.dagster_home)))
+    assert {"dagster", "alembic", "mako"} <= found
+    assert found & {"pygments", "rich", "structlog"} == set()
 
 
 def test_running_jobs_imports_neither_the_daemon_nor_what_colours_errors() -> None:
