@@ -77,11 +77,12 @@ def explain(
     `sources` says of inputs by name which asset each comes from.
     """
     step = [] if old.step == new.step else [Difference("step", "", old.step, new.step)]
+    before, after = flatten(old.params), flatten(new.params)
     return [
         *step,
         *_differences("code", old.modules, new.modules),
         *_differences("library", old.libraries, new.libraries),
-        *_differences("param", *_without_filled(flatten(old.params), flatten(new.params))),
+        *_differences("param", _without_filled(before, after), _without_filled(after, before)),
         *(
             replace(difference, source=sources.get(difference.name, ""))
             for difference in _differences("input", old.inputs, new.inputs)
@@ -120,12 +121,8 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _without_filled(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Flat params without the empty mappings of one side that the other has something in, which is told already."""
-    return _without_those_filled(old, new), _without_those_filled(new, old)
-
-
-def _without_those_filled(flat: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _without_filled(flat: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat params without the empty mappings that the other side has something in, which is told already."""
     return {
         path: value
         for path, value in flat.items()

@@ -21,6 +21,9 @@ from packaging_assets.domain.out_of_fold import OutOfFoldParams, score_out_of_fo
 from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.domain.splits import SplitParams, split
 
+CANDIDATE = "candidate"
+"""By which name `evaluate` reads the model that it judges."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
@@ -120,7 +123,7 @@ def plan_metrics(spec: ModelSpec, week: str, champion: ModelVersion | None, *, a
             champion_model=champion.model if champion else None,
         ),
         inputs={
-            "candidate": f"{spec.name}/model",
+            CANDIDATE: f"{spec.name}/model",
             "split": f"{spec.name}/split",
             "features": "features",
             "labels": spec.labels_key,

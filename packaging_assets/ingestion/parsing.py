@@ -150,7 +150,7 @@ def _is_text(source: pa.DataType) -> bool:
 
 
 def _is_number(source: pa.DataType) -> bool:
-    return pa.types.is_integer(source) or pa.types.is_floating(source) or pa.types.is_decimal(source)
+    return _is_binary_number(source) or pa.types.is_decimal(source)
 
 
 def _is_binary_number(source: pa.DataType) -> bool:

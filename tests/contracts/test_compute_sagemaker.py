@@ -285,6 +285,20 @@ def test_training_and_predicting_on_sagemaker_give_the_bytes_that_they_give_here
         assert files_of(output) == whole
 
 
+def count_into(store, text, compute):
+    """Count words as an artifact of the store."""
+    return run_step(
+        store,
+        count_words,
+        asset_key="count",
+        partition="2025-01-06",
+        inputs={"text": text},
+        params=CountParams(),
+        provenance={"run_id": "r1"},
+        compute=compute,
+    )
+
+
 def test_a_step_of_artifacts_in_s3_reads_them_there_and_its_result_is_an_artifact_in_s3(
     compute, tmp_path, bucket, s3, sagemaker_stand_in
 ):
@@ -294,19 +308,7 @@ def test_a_step_of_artifacts_in_s3_reads_them_there_and_its_result_is_an_artifac
         parts = FingerprintParts(step="m:f", modules={}, libraries={}, params={}, inputs={})
         text = store.commit("text", None, scratch, parts=parts, provenance={})
 
-    def run():
-        return run_step(
-            store,
-            count_words,
-            asset_key="count",
-            partition="2025-01-06",
-            inputs={"text": ArtifactInput(store, text)},
-            params=CountParams(),
-            provenance={"run_id": "r1"},
-            compute=compute(kind="training"),
-        )
-
-    first, second = run(), run()
+    first, second = [count_into(store, ArtifactInput(store, text), compute(kind="training")) for _ in range(2)]
     assert (first.is_cache_hit, second.is_cache_hit) == (False, True)
     assert second.artifact == first.artifact == store.current("count", "2025-01-06")
     with store.scratch() as scratch:
@@ -456,23 +458,15 @@ def test_a_run_that_is_killed_before_its_result_is_an_artifact_finds_the_result(
     store = S3ArtifactStore(bucket, "artifacts", client=s3)
 
     def run():
-        return run_step(
-            store,
-            count_words,
-            asset_key="count",
-            partition="2025-01-06",
-            inputs={"text": Folder(inputs["text"])},
-            params=CountParams(),
-            provenance={"run_id": "r1"},
-            compute=SageMakerCompute(
-                SETTINGS,
-                bucket=bucket,
-                environment=bucket[-6:],
-                default=JobResources(run_as="training"),
-                session=compute()._session,
-                sleep=Naps(),
-            ),
+        on_sagemaker = SageMakerCompute(
+            SETTINGS,
+            bucket=bucket,
+            environment=bucket[-6:],
+            default=JobResources(run_as="training"),
+            session=compute()._session,
+            sleep=Naps(),
         )
+        return count_into(store, Folder(inputs["text"]), on_sagemaker)
 
     def die_instead(*_, **__):
         raise KilledError

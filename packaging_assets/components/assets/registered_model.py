@@ -11,6 +11,7 @@ from packaging_assets.components.model_set import ModelSet, overrides_in
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.step_asset import MissingUpstreamError
 from packaging_assets.components.training_asset import training_asset
+from packaging_assets.components.training_steps import CANDIDATE
 from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.registry import Registration, weeks_to_judge_again
@@ -19,10 +20,6 @@ from packaging_assets.resources.model_registry import ModelRegistry
 
 ASKED_TAGS = {"trigger": "packaging/trigger", "by": "packaging/requested_by", "reason": "packaging/reason"}
 """Run tags of a run that somebody asked for by a trigger file."""
-
-
-JUDGED = "candidate"
-"""By which name `evaluate` reads the model that it judges."""
 
 
 class GateEvidenceError(Exception):
@@ -56,7 +53,7 @@ def registered_model_asset(
         week = context.partition_key
         model = _current(artifact_store, f"{spec.name}/model", week)
         metrics = _current(artifact_store, f"{spec.name}/metrics", week)
-        refuse_unjudged_model(model, metrics, judged=artifact_store.parts(metrics).inputs.get(JUDGED))
+        refuse_unjudged_model(model, metrics, judged=artifact_store.parts(metrics).inputs.get(CANDIDATE))
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(metrics, scratch)
             verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
