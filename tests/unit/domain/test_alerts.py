@@ -178,3 +178,9 @@ def test_a_sample_says_that_nothing_is_wrong() -> None:
         "- [error] Nothing is wrong: somebody tried out this route at 2025-02-03T04:05:06+00:00. (value 0, limit 1)"
     )
     assert sample.severity == "error"
+
+
+def test_an_owner_is_given_to_what_nobody_answers_for() -> None:
+    owned = alert(check("psi"), check("rows", owners=())).with_owner(DATA)
+
+    assert {failure.headline: failure.owners for failure in owned.failures} == {"psi": (SCIENCE,), "rows": (DATA,)}

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from packaging_assets.domain.architectures import ArchitectureError
 from packaging_assets.domain.architectures.stacked import StackedArchitecture
-from packaging_assets.domain.features import DEFAULT_FEATURES, FeatureSet
+from packaging_assets.domain.features import DEFAULT_FEATURES, FeatureError, FeatureSet
 
 FEATURES = FeatureSet(scores=("box", "bag"))
 
@@ -100,3 +100,22 @@ def test_it_is_saved_as_json(tmp_path):
 
     assert sorted(saved) == ["coefficients", "columns", "intercept", "mean_logits", "spread_of_logits"]
     assert [path.name for path in tmp_path.iterdir()] == ["stacked.json"]
+
+
+def test_what_was_saved_scores_alike(tmp_path):
+    frame, labels = scores()
+    model = fit(frame, labels)
+    model.save(tmp_path)
+
+    loaded = StackedArchitecture.load(tmp_path, FEATURES)
+
+    assert loaded.predict_proba(loaded.prepare(frame)).tolist() == model.predict_proba(model.prepare(frame)).tolist()
+    assert loaded.feature_importance() == model.feature_importance()
+
+
+def test_a_frame_in_another_order_is_refused():
+    frame, labels = scores()
+    model = fit(frame, labels)
+
+    with pytest.raises(FeatureError, match=r"has the columns \('score_bag', 'score_box'\).*expects \('score_box',"):
+        model.prepare(frame[["score_bag", "score_box"]])

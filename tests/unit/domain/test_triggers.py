@@ -59,6 +59,10 @@ def test_equal_requests_have_one_identity_however_they_are_written():
         ),
         ({"pipeline": "train", "partitions": ["2025-01-06"] * 2}, "`partitions` names one of them twice."),
         (
+            {"pipeline": "train", "partition": "2025-01-06", "reason": "a\0b"},
+            "`requested_by` or `reason` holds a NUL character, which PostgreSQL cannot record: leave it out.",
+        ),
+        (
             {"pipeline": "daily", "partition": "2025-01-06", "models": ["mailer"]},
             "`models` and `overrides` are for training; daily inference takes what is approved.",
         ),
