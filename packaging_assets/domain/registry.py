@@ -340,17 +340,31 @@ def served_before(
 ) -> ModelVersion:
     """The version that served before the present champion, for rolling back.
 
+    Versions from which it was rolled back do not count: who rolls back twice goes back twice, not to where it began.
+
     Raises:
         TransitionError: none did, or none of those that did is approved now.
     """
     approved = {version.version: version for version in versions if version.status is Status.APPROVED}
-    for line in reversed(history):
-        if line.from_champion in approved and line.from_champion != champion.version:
-            return approved[line.from_champion]
+    for number in reversed(_served(history)):
+        if number in approved and number != champion.version:
+            return approved[number]
     raise TransitionError(
         f"No approved version of {champion.model} served before version {champion.version}: approve or pin another "
         "(packaging models list), or reject this one, and nothing serves."
     )
+
+
+def _served(history: Iterable[Transition]) -> list[int]:
+    """Which versions served one after the other, the present one last, without what was rolled back."""
+    served: list[int] = []
+    for line in history:
+        if line.action is Action.ROLL_BACK and line.to_champion in served:
+            while served[-1] != line.to_champion:
+                served.pop()
+        elif line.to_champion is not None and line.to_champion != line.from_champion:
+            served.append(line.to_champion)
+    return served
 
 
 def choose_champion(versions: Iterable[ModelVersion], pin: Pin | None) -> ModelVersion | None:

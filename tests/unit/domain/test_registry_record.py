@@ -132,6 +132,22 @@ def test_rolling_back_pins_what_served_before_and_only_from_the_champion():
         record.rolled_back(2, by("system"))
 
 
+def test_rolling_back_again_goes_further_back_and_not_to_what_was_rolled_back():
+    record = record_of(given(), given(WEEKS[1]), given(WEEKS[2]))
+    twice = record.rolled_back(3, by()).rolled_back(2, by())
+    assert (twice.champion.version, lines(twice)[-1]) == (1, (Action.ROLL_BACK, 1, 2, 1))
+    with pytest.raises(TransitionError, match="No approved version of mailer served before version 1"):
+        twice.rolled_back(1, by())
+    assert twice.undone(by("bob")).rolled_back(2, by()).champion.version == 1
+
+
+def test_what_was_rolled_back_counts_again_once_it_served_again():
+    record = record_of(given(), given(WEEKS[1]), given(WEEKS[2])).rolled_back(3, by())
+    again = record.without_pin(by()).with_pin(1, by())
+    assert again.rolled_back(1, by()).champion.version == 3
+    assert record.undone(by()).rolled_back(3, by()).champion.version == 2
+
+
 def test_undo_takes_back_a_status_or_a_pin_once():
     record = record_of(given(), given(WEEKS[1], "pending"))
     assert record.undone(by()) is record
