@@ -102,9 +102,10 @@ class Registration:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion(Registration):
-    """A registered version. `actor` gave it its present status at `updated_at`; times are aware, in UTC.
+    """A registered version. `actor` gave it the status that it has had since `updated_at`; times are aware, in UTC.
 
-    `is_champion` says whether it was the one that serves at the moment it was read.
+    Where a decision was undone, that is who had given it the status before. `is_champion` says whether it was the one
+    that serves at the moment it was read.
     """
 
     version: int
@@ -326,6 +327,22 @@ def pin_in_force(history: Iterable[Transition]) -> Pin | None:
             now = Pin(model=line.model, version=line.version, actor=line.actor, reason=line.reason, pinned_at=line.at)
         elif line.action is Action.UNPIN:
             now = None
+    return now
+
+
+def giver_of_status(history: Iterable[Transition], version: int) -> str:
+    """Who gave a version the status that its record leaves; whoever undoes a decision gives none.
+
+    So the gates' approval is no person's when its rejection is undone, and who undoes an approval has rejected nothing.
+    """
+    before = now = GATES_ACTOR
+    for line in history:
+        if line.version != version or line.from_status is line.to_status:
+            continue
+        if line.action is Action.UNDO:
+            now = before
+        else:
+            before, now = now, line.actor
     return now
 
 

@@ -30,6 +30,7 @@ from packaging_assets.domain.registry import (
     check_unseen,
     choose_champion,
     decisions_of,
+    giver_of_status,
     pin_in_force,
     served_before,
     status_at_registration,
@@ -197,10 +198,15 @@ class ModelRecord:
         if last.from_status is None or last.from_status is last.to_status:
             before = pin_in_force(self.history[: _position(self.history, last)])
             return self._recorded(replace(self, pin=before), Action.UNDO, found, found.status, decision)
-        return self._changed(found, last.from_status, Action.UNDO, decision)
+        giver = giver_of_status(self.history[: _position(self.history, last)], last.version)
+        return self._changed(found, last.from_status, Action.UNDO, decision, giver=giver)
 
-    def _changed(self, version: ModelVersion, status: Status, action: Action, decision: Decision) -> "ModelRecord":
-        changed = replace(version, status=status, actor=decision.actor, updated_at=decision.at, is_champion=False)
+    def _changed(
+        self, version: ModelVersion, status: Status, action: Action, decision: Decision, *, giver: str | None = None
+    ) -> "ModelRecord":
+        """A version with another status: given by whoever decides, if not by `giver`."""
+        actor = decision.actor if giver is None else giver
+        changed = replace(version, status=status, actor=actor, updated_at=decision.at, is_champion=False)
         versions = tuple(changed if known.version == version.version else known for known in self.versions)
         return self._recorded(replace(self, versions=versions), action, changed, version.status, decision)
 

@@ -188,6 +188,31 @@ def test_only_a_persons_rejection_of_the_very_model_holds_up_an_approval():
     assert worse.get(2).status is Status.REJECTED
 
 
+def test_whoever_undoes_an_approval_has_not_rejected_the_model():
+    rejected = record_of(given(verdict="reject", content_hash="same"))
+    undone = rejected.with_status(1, Status.APPROVED, by()).undone(by("bob"))
+    assert (undone.get(1).status, undone.get(1).actor, undone.history[-1].actor) == (Status.REJECTED, "gates", "bob")
+    back = undone.with_version(given(fingerprint="f2", content_hash="same"), at=START)
+    assert back.get(2).status is Status.APPROVED
+    twice = undone.with_status(1, Status.APPROVED, by()).undone(by("bob"))
+    assert twice.get(1).actor == "gates"
+
+
+def test_an_undone_decision_about_a_persons_status_leaves_it_to_that_person():
+    both = record_of(given(), given(WEEKS[1])).with_status(1, Status.REJECTED, by())
+    record = both.with_pin(2, by("dan")).with_status(1, Status.APPROVED, by("bob")).undone(by("cyd"))
+    assert (record.get(1).status, record.get(1).actor) == (Status.REJECTED, "ada")
+
+
+def test_the_gates_approval_is_no_persons_when_its_rejection_was_undone():
+    held_against_none = given(WEEKS[1], content_hash="same")
+    record = record_of(held_against_none).with_status(1, Status.REJECTED, by()).undone(by("bob"))
+    record = record.with_version(given(WEEKS[0], fingerprint="f2"), at=START)
+    champion = {"champion": {"model": "mailer", "version": 2}}
+    rightly = given(WEEKS[1], "reject", fingerprint="f3", content_hash="same", metrics=champion)
+    assert record.with_version(rightly, at=START).champion.version == 2
+
+
 def test_who_has_nothing_to_roll_back_to_is_told():
     with pytest.raises(TransitionError, match="No approved version of mailer served before version 1"):
         record_of(given()).rolled_back(1, by())
