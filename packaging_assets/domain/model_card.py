@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.average_precision import FloatArray, Labels
 from packaging_assets.domain.drift_criteria import index_limits
-from packaging_assets.domain.features import PackageType
+from packaging_assets.domain.features import FeatureSet, PackageType
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.model_card_charts import (
@@ -345,19 +345,19 @@ def _side(side: Mapping[str, Any]) -> str:
 
 
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:
-    features = model["features"]
+    features = FeatureSet(**model["features"])
     importance = sum_numbered(model["feature_importance"])
     shown = dict(sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:FEATURES_SHOWN])
     given = [(name, str(value)) for name, value in sorted(model["parameters"].items())]
     return {
         "importance": bar_rows(shown, form="{:.1f}"),
         "importance_note": f"The {len(shown)} largest of {len(importance)}, as the learner reports them.",
-        "features": [*features["numeric"], *features["categorical"]],
+        "features": features.columns,
         "parameters": [
             ("architecture", model["architecture"]),
             *(given or [("parameters", "the architecture's defaults")]),
             ("seed", str(model["seed"])),
-            ("features", f"{len(features['numeric'])} numeric, {len(features['categorical'])} categorical"),
+            ("features", ", ".join(f"{len(getattr(features, kind))} {kind}" for kind in features.kinds)),
         ],
     }
 

@@ -272,6 +272,28 @@ def test_the_same_inputs_give_the_same_bytes(second, tmp_path: Path):
     assert card(second[0], tmp_path / "a") == card(second[0], tmp_path / "b")
 
 
+def card_of(inputs: dict[str, Path], folder: Path, **changes: Any) -> Page:
+    """The card of the same model, of which model.json says otherwise."""
+    candidate = shutil.copytree(inputs["candidate"], folder / "candidate")
+    description = json.loads((candidate / "model.json").read_text())
+    (candidate / "model.json").write_text(json.dumps({**description, **changes}))
+    return Page(card({**inputs, "candidate": candidate}, folder / "out"))
+
+
+def test_every_kind_of_feature_is_counted_and_listed(first, tmp_path: Path):
+    assert "features 2 numeric, 1 categorical" in Page(card(first[0], tmp_path / "plain")).text
+    features = {
+        "numeric": ["weight_kg"],
+        "embedding": ["image_00", "image_01"],
+        "scores": ["bag"],
+        "categorical": ["brand"],
+        "text": ["title"],
+    }
+    page = card_of(first[0], tmp_path, features=features)
+    assert "features 1 numeric, 2 embedding, 1 scores, 1 categorical, 1 text" in page.text
+    assert "All features (6) weight_kg, image_00, image_01, score_bag, brand, title" in page.text
+
+
 def test_a_code_version_that_was_not_kept_is_said_so(first, tmp_path: Path):
     assert "<dt>code version</dt><dd><code>not kept</code></dd>" in card(first[0], tmp_path / "out", code_version="")
 
