@@ -349,6 +349,7 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
     importance = sum_numbered(model["feature_importance"])
     shown = dict(sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:FEATURES_SHOWN])
     given = [(name, str(value)) for name, value in sorted(model["parameters"].items())]
+    weights = model.get("class_weights")
     return {
         "importance": bar_rows(shown, form="{:.1f}"),
         "importance_note": f"The {len(shown)} largest of {len(importance)}, as the learner reports them.",
@@ -357,9 +358,17 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
             ("architecture", model["architecture"]),
             *(given or [("parameters", "the architecture's defaults")]),
             ("seed", str(model["seed"])),
+            *([("class weights", weighting_in_words(weights))] if weights else []),
             ("features", ", ".join(f"{len(getattr(features, kind))} {kind}" for kind in features.kinds)),
         ],
     }
+
+
+def weighting_in_words(weighting: Mapping[str, float] | str | None) -> str:
+    """Class weights as model.json has them: `none`, `balanced`, or `suitable 1, not suitable 3`."""
+    if isinstance(weighting, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {factor:g}" for name, factor in weighting.items())
+    return weighting or "none"
 
 
 def sum_numbered(importance: Mapping[str, float]) -> dict[str, float]:

@@ -291,7 +291,7 @@ _COMPARISON = """{% extends "page" %}
 </tbody>
 </table>
 {%- else %}
-<p>Architecture, parameters, features and seed are the same.</p>
+<p>Architecture, parameters, seed, class weights and features are the same.</p>
 {%- endif %}
 </section>
 {% endblock %}

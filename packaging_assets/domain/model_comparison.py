@@ -20,6 +20,7 @@ from packaging_assets.domain.average_precision import (
     paired_average_precision_difference,
 )
 from packaging_assets.domain.json_files import read_json
+from packaging_assets.domain.model_card import weighting_in_words
 from packaging_assets.domain.model_card_charts import calibration_chart, precision_recall_chart
 from packaging_assets.domain.model_card_page import render_comparison
 from packaging_assets.domain.parquet_files import read_parquet
@@ -122,11 +123,12 @@ def side_by_side(first: ModelVersion, second: ModelVersion) -> list[tuple[str, s
 
 
 def differences_in_making(first: Path, second: Path) -> list[tuple[str, str, str]]:
-    """What differs between two model folders' architecture, parameters, seed and features."""
+    """What differs between two model folders' architecture, parameters, seed, class weights and features."""
     one, other = read_json(first / "model.json"), read_json(second / "model.json")
     parameters = sorted({*one["parameters"], *other["parameters"]})
     rows = [
         *((name, str(one[name]), str(other[name])) for name in MADE_FROM),
+        ("class weights", _class_weights(one), _class_weights(other)),
         *((name, _parameter(one, name), _parameter(other, name)) for name in parameters),
         *(_only(one, other, kind) for kind in FEATURE_KINDS),
     ]
@@ -135,6 +137,10 @@ def differences_in_making(first: Path, second: Path) -> list[tuple[str, str, str
 
 def _parameter(model: Mapping[str, Any], name: str) -> str:
     return str(model["parameters"].get(name, "default"))
+
+
+def _class_weights(model: Mapping[str, Any]) -> str:
+    return weighting_in_words(model.get("class_weights"))
 
 
 def _only(one: Mapping[str, Any], other: Mapping[str, Any], kind: str) -> tuple[str, str, str]:

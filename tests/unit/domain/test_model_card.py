@@ -294,6 +294,16 @@ def test_every_kind_of_feature_is_counted_and_listed(first, tmp_path: Path):
     assert "All features (6) weight_kg, image_00, image_01, score_bag, brand, title" in page.text
 
 
+@pytest.mark.parametrize(
+    ("weighting", "shown"),
+    [("balanced", "balanced"), ({"suitable": 1.0, "not_suitable": 2.5}, "suitable 1, not suitable 2.5")],
+)
+def test_class_weights_are_shown_where_there_are_any(first, tmp_path: Path, weighting: Any, shown: str):
+    page = card_of(first[0], tmp_path / "with", class_weights=weighting)
+    assert f"seed 1 class weights {shown} features" in page.text
+    assert "class weights" not in Page(card(first[0], tmp_path / "without")).text
+
+
 def test_a_code_version_that_was_not_kept_is_said_so(first, tmp_path: Path):
     assert "<dt>code version</dt><dd><code>not kept</code></dd>" in card(first[0], tmp_path / "out", code_version="")
 

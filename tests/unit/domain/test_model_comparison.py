@@ -173,6 +173,19 @@ def test_what_was_made_differently_is_named(tmp_path: Path):
     assert differences_in_making(first.model, first.model) == []
 
 
+def test_models_that_differ_in_class_weights_only_are_not_told_to_be_made_alike(tmp_path: Path):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = replace(first, version=replace(first.version, version=2), model=tmp_path / "weighed")
+    second.model.mkdir()
+    description = json.loads((first.model / "model.json").read_text())
+    weighed = {**description, "class_weights": {"suitable": 1.0, "not_suitable": 3.0}}
+    (second.model / "model.json").write_text(json.dumps(weighed))
+
+    assert differences_in_making(first.model, second.model) == [("class weights", "none", "suitable 1, not suitable 3")]
+    assert "are the same" not in comparison_page(first, second)
+    assert "class weights and features are the same" in comparison_page(first, replace(second, model=first.model))
+
+
 def test_the_page_shows_the_difference_and_the_curves(tmp_path: Path):
     first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
     second = compared(tmp_path, 2, "2025-01-13", ids=range(ROWS), champion=1)
