@@ -11,7 +11,16 @@ import numpy as np
 from markupsafe import Markup
 
 from packaging_assets.domain.average_precision import FloatArray, Labels, average_precision, precision_recall_curve
-from packaging_assets.domain.svg_charts import Axis, Line, Tick, column_chart, line_chart, nice_axis, unit_axis
+from packaging_assets.domain.svg_charts import (
+    Axis,
+    Line,
+    Tick,
+    column_chart,
+    in_full,
+    line_chart,
+    nice_axis,
+    unit_axis,
+)
 
 MAX_POINTS = 300
 """Points drawn per curve: about as many as the chart has pixels across."""
@@ -76,7 +85,7 @@ def _calibration_points(y: Labels, scores: FloatArray) -> list[tuple[float, floa
 
 def histogram_chart(title: str, edges: Sequence[float], reference: Sequence[float], now: Sequence[float]) -> Chart:
     """Shares of rows per bin, now beside the reference's; one edge fewer than bins."""
-    highest = max(*reference, *now)
+    highest = max(*reference, *now) or 1.0
     names = [f"{edge:.3g}" if number % 2 == 0 else "" for number, edge in enumerate(edges)]
     svg = column_chart(title, "bins of the champion's training rows", names, _percent_axis(highest), [now, reference])
     return Chart(title, Markup(svg), ((0, "this week's products"), (1, "champion's training rows")))  # noqa: S704
@@ -104,7 +113,7 @@ def label_rate_chart(weeks: Sequence[WeekRate], champion_rate: float | None) -> 
 def volume_chart(weeks: Sequence[tuple[dt.date, int]]) -> Chart:
     """New evidence per week."""
     title = "New evidence per week"
-    y = nice_axis("rows", max((rows for _, rows in weeks), default=1) or 1, "{:,.0f}")
+    y = nice_axis("rows", max((rows for _, rows in weeks), default=1) or 1)
     ticks = tuple(Tick(number, f"{week:%d %b}") for number, (week, _) in enumerate(weeks))
     points = [(float(number), float(rows)) for number, (_, rows) in enumerate(weeks)]
     x = Axis("week", -0.5, max(len(weeks) - 1, 1) + 0.5, ticks)
@@ -114,7 +123,7 @@ def volume_chart(weeks: Sequence[tuple[dt.date, int]]) -> Chart:
 
 def _percent_axis(highest: float, label: str = "share of rows") -> Axis:
     axis = nice_axis(label, highest)
-    return Axis(label, axis.low, axis.high, tuple(Tick(tick.at, f"{tick.at:.0%}") for tick in axis.ticks))
+    return Axis(label, axis.low, axis.high, tuple(Tick(tick.at, f"{in_full(100 * tick.at)}%") for tick in axis.ticks))
 
 
 def _wilson(rate: float, rows: int) -> tuple[float, float]:

@@ -115,12 +115,17 @@ def standalone_svg(chart: str, legend: Sequence[tuple[int, str]]) -> str:
     )
 
 
-def nice_axis(label: str, highest: float, form: str = "{:.2g}") -> Axis:
-    """An axis from 0 to a round number at or above `highest`, with four to six ticks."""
+def nice_axis(label: str, highest: float) -> Axis:
+    """An axis from 0 to a round number at or above `highest`, with five or six ticks."""
     step = next(step for step in _round_steps() if step * 5 >= highest)
     count = 5 if step * 4 < highest else 4
-    ticks = tuple(Tick(step * number, form.format(step * number)) for number in range(count + 1))
+    ticks = tuple(Tick(step * number, in_full(step * number)) for number in range(count + 1))
     return Axis(label, 0.0, step * count, ticks)
+
+
+def in_full(value: float) -> str:
+    """A number of a round step with all its digits: 2.5 is no 2, and 1,250,000 no 1.2e+06."""
+    return f"{value:,.10g}"
 
 
 def _round_steps() -> Sequence[float]:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packaging_assets.domain.model_card_charts import WeekRate, bar_rows, label_rate_chart
+from packaging_assets.domain.model_card_charts import (
+    WeekRate,
+    bar_rows,
+    histogram_chart,
+    label_rate_chart,
+    volume_chart,
+)
 from packaging_assets.domain.svg_charts import (
     Axis,
     Line,
@@ -59,6 +65,22 @@ def test_a_nice_axis_reaches_over_the_highest_value_but_not_far(highest):
     assert highest <= axis.high * (1 + 1e-9)
     assert axis.high <= 2.5 * highest or axis.high <= 5e-6
     assert len(axis.ticks) in {5, 6}
+
+
+def labels_up(svg: str) -> list[str]:
+    """What stands at the ticks of the vertical axis, from its foot."""
+    return re.findall(r'text-anchor="end">([^<]+)<', svg)
+
+
+def test_ticks_say_the_very_numbers_at_which_they_stand():
+    bins = [0.09, 0.11, *[0.1] * 8]
+    edges = [float(edge) for edge in range(1, 10)]
+    shares = labels_up(histogram_chart("bins", edges, bins, bins).svg)
+    assert shares == ["0%", "2.5%", "5%", "7.5%", "10%", "12.5%"]
+    assert labels_up(histogram_chart("no values", [], [0.0], [0.0]).svg)[-1] == "100%"
+    assert labels_up(volume_chart([(dt.date(2025, 1, 6), 11)]).svg) == ["0", "2.5", "5", "7.5", "10", "12.5"]
+    assert labels_up(volume_chart([(dt.date(2025, 1, 6), 1_100_000)]).svg)[-2:] == ["1,000,000", "1,250,000"]
+    assert labels_up(label_rate_chart([WeekRate(dt.date(2025, 1, 6), 4, 0.5)], None).svg)[1:3] == ["20%", "40%"]
 
 
 def test_bars_are_shares_of_the_longest_or_of_the_limit():
