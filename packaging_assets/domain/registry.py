@@ -299,19 +299,22 @@ def decisions_of(history: Iterable[Transition]) -> list[Transition]:
     return [line for line in history if line.action is not Action.REGISTER]
 
 
-def check_unseen(decisions: Sequence[Transition], expected: int | None) -> None:
+def check_unseen(model: str, decisions: Sequence[Transition], expected: int | None) -> None:
     """Whether nobody has decided about a model since somebody had seen `expected` decisions about it.
 
     Raises:
-        ConflictError: somebody has; the message names who and what.
+        ConflictError: somebody has, and the message names who and what; or there have not been so many.
     """
-    if expected is not None and len(decisions) != expected:
-        last = decisions[-1]
-        raise ConflictError(
-            f"{last.actor} decided first: {last.action} of {last.model} version {last.version} at "
-            f"{last.at:%Y-%m-%d %H:%M:%S} UTC ({last.reason}). Look at it again before deciding "
-            f"(packaging models show {last.model} champion)."
-        )
+    if expected is None or len(decisions) == expected:
+        return
+    look = f"Look at it again before deciding (packaging models show {model} champion)."
+    if len(decisions) < expected:
+        raise ConflictError(f"Of {model} {expected} decisions cannot have been seen: it has {len(decisions)}. {look}")
+    last = decisions[-1]
+    raise ConflictError(
+        f"{last.actor} decided first: {last.action} of {model} version {last.version} at "
+        f"{last.at:%Y-%m-%d %H:%M:%S} UTC ({last.reason}). {look}"
+    )
 
 
 def pin_in_force(history: Iterable[Transition]) -> Pin | None:

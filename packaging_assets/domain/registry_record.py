@@ -145,14 +145,14 @@ class ModelRecord:
 
         Raises:
             TransitionError: it is not approved, or the decision is not a named person's with a reason.
-            ConflictError: there have been more decisions than `expected_decisions`.
+            ConflictError: there have been more decisions than `expected_decisions`, or not so many.
             UnknownVersionError: there is no such version.
         """
         chosen = self.get(number)
         check_pin(chosen, decision.actor, decision.reason)
         if self.pin is not None and self.pin.version == number:
             return self
-        check_unseen(decisions_of(self.history), expected_decisions)
+        check_unseen(self.model, decisions_of(self.history), expected_decisions)
         return self._pinned(chosen, Action.PIN, decision)
 
     def without_pin(self, decision: Decision, expected_decisions: int | None = None) -> "ModelRecord":
@@ -165,7 +165,7 @@ class ModelRecord:
         check_decision(decision.actor, decision.reason)
         if self.pin is None:
             return self
-        check_unseen(decisions_of(self.history), expected_decisions)
+        check_unseen(self.model, decisions_of(self.history), expected_decisions)
         unpinned = self.get(self.pin.version)
         return self._recorded(replace(self, pin=None), Action.UNPIN, unpinned, unpinned.status, decision)
 
@@ -193,7 +193,7 @@ class ModelRecord:
         last = undoable(self.history)
         if last is None:
             return self
-        check_unseen(decisions_of(self.history), expected_decisions)
+        check_unseen(self.model, decisions_of(self.history), expected_decisions)
         found = self.get(last.version)
         if last.from_status is None or last.from_status is last.to_status:
             before = pin_in_force(self.history[: _position(self.history, last)])

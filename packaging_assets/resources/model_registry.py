@@ -74,7 +74,7 @@ class ModelRegistry(Protocol):
 
         Raises:
             TransitionError: the version is not approved, or the decision is not a named person's with a reason.
-            ConflictError: there have been more decisions about the model than `expected_decisions` (where given).
+            ConflictError: there have been more decisions about the model than `expected_decisions`, or not so many.
             UnknownVersionError: there is no such version.
         """
         ...

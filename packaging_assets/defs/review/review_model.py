@@ -54,7 +54,7 @@ class Review(dg.Config):
         default=None,
         ge=0,
         description="How many decisions about the model you had seen (packaging models show), for pin, unpin and undo: "
-        "if there have been more, nothing is done and you are told.",
+        "if it is another number by now, nothing is done and you are told.",
     )
 
     @field_validator("reason", "actor")

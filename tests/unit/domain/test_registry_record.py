@@ -123,6 +123,14 @@ def test_a_pin_holds_until_it_is_taken_off():
     assert lines(unpinned)[2:] == [(Action.PIN, 1, 2, 1), (Action.UNPIN, 1, 1, 2)]
 
 
+def test_more_decisions_than_there_have_been_cannot_have_been_seen():
+    record = record_of(given(), given(WEEKS[1]))
+    with pytest.raises(ConflictError, match="Of mailer 2 decisions cannot have been seen: it has 0"):
+        record.with_pin(1, by(), expected_decisions=2)
+    with pytest.raises(ConflictError, match="Of mailer 2 decisions cannot have been seen: it has 1"):
+        record.with_pin(1, by()).without_pin(by(), expected_decisions=2)
+
+
 def test_rolling_back_pins_what_served_before_and_only_from_the_champion():
     record = record_of(given(), given(WEEKS[1]))
     back = record.rolled_back(2, by())
