@@ -98,7 +98,10 @@ class Trigger(BaseModel):
     @property
     def identity(self) -> str:
         """sha256 of what is asked for, 64 hexadecimal digits: equal requests are equal, however they are written."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        asked = self.model_dump(mode="json")
+        if len(self.keys) == 1:
+            asked |= {"partition": self.keys[0], "partitions": []}
+        canonical = json.dumps({**asked, "models": sorted({*self.models})}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

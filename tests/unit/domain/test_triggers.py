@@ -46,6 +46,17 @@ def test_equal_requests_have_one_identity_however_they_are_written():
     assert one == other
     assert one.identity == other.identity
     assert one.identity != parse(pipeline="daily", partition="2025-01-07").identity
+    assert one.identity == parse(pipeline="daily", partitions=["2025-01-06"]).identity
+    several = parse(pipeline="daily", partitions=["2025-01-06", "2025-01-07"])
+    assert several.identity != one.identity
+
+
+def test_the_order_in_which_models_are_named_makes_no_other_request():
+    both, turned, one = (
+        parse(pipeline="train", partition="2025-01-06", models=models)
+        for models in (["box", "bag"], ["bag", "box", "bag"], ["bag"])
+    )
+    assert both.identity == turned.identity != one.identity
 
 
 @pytest.mark.parametrize(
