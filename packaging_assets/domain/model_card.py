@@ -64,6 +64,7 @@ class ModelCardParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: PackageType
+    model: str | None = Field(default=None, description="The model's name, if it is another than its package type.")
     week: dt.date = Field(description="The Monday of the training week.")
     fingerprint: str = Field(description="Of the metrics: the identity under which the model is registered.")
     code_version: str = Field(description="Of the code that trained the model; empty if it was not kept.")
@@ -91,7 +92,7 @@ def write_model_card(inputs: Mapping[str, Path], params: ModelCardParams, output
     model = read_json(inputs["candidate"] / "model.json")
     labels = _labels(inputs, params.package_type)
     content: dict[str, Any] = {
-        "title": f"{params.package_type}, week of {params.week}",
+        "title": f"{_name(params, metrics.get('stage'))}, week of {params.week}",
         "subtitle": f"Model card of fingerprint {params.fingerprint[:16]}. Positive class of all figures: "
         f"{SIDES[metrics['minority_label']]}, the rarer label.",
         "verdict": _verdict(read_json(inputs["metrics"] / "verdict.json")),
@@ -113,6 +114,14 @@ def write_model_card(inputs: Mapping[str, Path], params: ModelCardParams, output
 def number(value: float | None, form: str = "{:.4f}") -> str:
     """A figure as text; nothing where it could not be computed."""
     return "" if value is None else form.format(value)
+
+
+def _name(params: ModelCardParams, stage: str | None) -> str:
+    """`mailer`; of another model for mailers `mailer_text (shadow model for mailer)`, as a type may have several."""
+    if params.model is None and stage != "shadow":
+        return params.package_type
+    kind = "shadow model" if stage == "shadow" else "model"
+    return f"{params.model or params.package_type} ({kind} for {params.package_type})"
 
 
 def key_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from small_retailer import MONTH, WEEKS, Home, materialize
 from packaging_assets.components.assets.champion import DATA_VERSION_TAG
 from packaging_assets.components.step_asset import NO_CACHE_TAG
 from packaging_assets.domain.registry import Status, TransitionError, weeks_to_judge_again
+from packaging_assets.resources.model_cards import find_model_card
 from packaging_assets.runner import JobRunner
 
 SHADOW = """\
@@ -93,6 +94,14 @@ def test_a_shadow_is_trained_and_judged_against_the_champion_and_never_approved(
     assert weeks_to_judge_again([first, second]) == []
     with pytest.raises(TransitionError, match="judged as a shadow"):
         registry.approve("mailer_text", 1, actor="ann", reason="it is better")
+
+
+def test_its_cards_bear_its_name_and_say_that_it_is_a_shadow(trial: Trial) -> None:
+    for version in trial.home.registry.versions("mailer_text"):
+        card = find_model_card(trial.home.store, version)
+        assert card is not None
+        text = (trial.home.folder / "artifacts" / card.uri / "card.html").read_text()
+        assert f"<h1>mailer_text (shadow model for mailer), week of {version.training_week}</h1>" in text
 
 
 def test_it_predicts_into_its_own_table_with_the_version_of_the_moment(trial: Trial) -> None:

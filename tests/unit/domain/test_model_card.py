@@ -304,6 +304,22 @@ def test_class_weights_are_shown_where_there_are_any(first, tmp_path: Path, weig
     assert "class weights" not in Page(card(first[0], tmp_path / "without")).text
 
 
+@pytest.mark.parametrize(
+    ("model", "stage", "title"),
+    [
+        (None, "live", "box, week of 2025-02-10"),
+        ("box_text", "live", "box_text (model for box), week of 2025-02-10"),
+        ("box_text", "shadow", "box_text (shadow model for box), week of 2025-02-10"),
+        (None, "shadow", "box (shadow model for box), week of 2025-02-10"),
+    ],
+)
+def test_the_title_tells_the_models_of_a_package_type_apart(first, tmp_path: Path, model, stage: str, title: str):
+    inputs, metrics = first
+    folder = shutil.copytree(inputs["metrics"], tmp_path / "metrics")
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "stage": stage}))
+    assert f"<h1>{title}</h1>" in card({**inputs, "metrics": folder}, tmp_path / "out", model=model)
+
+
 def test_a_code_version_that_was_not_kept_is_said_so(first, tmp_path: Path):
     assert "<dt>code version</dt><dd><code>not kept</code></dd>" in card(first[0], tmp_path / "out", code_version="")
 
