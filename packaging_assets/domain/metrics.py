@@ -265,6 +265,8 @@ def _choose_rows(held_out: Scored, minority_label: int, policy: GatePolicy) -> d
     is_enough = random_minority >= policy.min_random_minority_rows and has_both
     tests = f"the {int(is_random.sum()):,} randomly chosen package tests"
     counts = f"with {random_minority:,} of the rarer label where {policy.min_random_minority_rows:,} are asked for"
+    is_one_label_only = random_minority >= policy.min_random_minority_rows and not has_both
+    lacking = "have no other label" if is_one_label_only else "are too few"
     return {
         "source": RANDOM_TESTS if is_enough else ALL_VALIDATION_ROWS,
         "random_test_rows": int(is_random.sum()),
@@ -273,7 +275,7 @@ def _choose_rows(held_out: Scored, minority_label: int, policy: GatePolicy) -> d
         "min_random_minority_rows": policy.min_random_minority_rows,
         "sentence": f"The rows that judge are {tests} among {rows:,} validation rows, {counts}."
         if is_enough
-        else f"The rows that judge are all {rows:,} validation rows: {tests} among them are too few, {counts}.",
+        else f"The rows that judge are all {rows:,} validation rows: {tests} among them {lacking}, {counts}.",
     }
 
 

@@ -317,11 +317,6 @@ def _check(
 ) -> LiveCheck:
     found = [(finding, model) for model in metrics if (finding := criterion(model, policy)) is not None]
     if not found:
-        most = max((model["minority_rows"] for model in metrics), default=0)
-        sentence = (
-            f"Too few outcomes to say: at most {most:,} rows of the rarer label per model, "
-            f"{policy.min_minority_rows:,} are needed."
-        )
         return LiveCheck(
             name=definition.name,
             is_passed=True,
@@ -329,7 +324,7 @@ def _check(
             limit=None,
             standard_error=None,
             rows=sum(model["rows"] for model in metrics),
-            sentence=sentence,
+            sentence=_why_nothing_was_found(metrics, policy),
             remedy=definition.remedy,
         )
     worst, model = max(found, key=lambda pair: pair[0].excess)
@@ -343,6 +338,18 @@ def _check(
         rows=model["rows"],
         sentence=" ".join(failed or [worst.sentence]),
         remedy=definition.remedy,
+    )
+
+
+def _why_nothing_was_found(metrics: Sequence[Metrics], policy: LivePolicy) -> str:
+    most = max((model["minority_rows"] for model in metrics), default=0)
+    if most < policy.min_minority_rows:
+        return (
+            f"Too few outcomes to say: at most {most:,} rows of the rarer label per model, "
+            f"{policy.min_minority_rows:,} are needed."
+        )
+    return (
+        f"The outcomes cannot be compared: of up to {most:,} per model all have the rarer label, or scores of 0 or 1."
     )
 
 

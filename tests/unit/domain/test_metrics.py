@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,22 @@ def test_randomly_chosen_tests_judge_when_they_are_enough(
     assert {row["rows"] for row in sliced} == {rows // 4}
     said = "randomly chosen package tests among 1,000" if source == "random_tests" else "are too few"
     assert said in verdict.checks[0].sentence
+
+
+def test_random_tests_of_one_label_are_not_called_too_few(week: dict[str, Path], tmp_path: Path):
+    inputs = dict(week) | {"split": tmp_path / "split"}
+    shutil.copytree(week["split"], inputs["split"])
+    table = pq.read_table(inputs["split"] / "validation.parquet")
+    is_random = pc.equal(table["label"], 1)
+    pq.write_table(table.set_column(3, "is_random_test", is_random), inputs["split"] / "validation.parquet")
+    rows = pc.sum(is_random).as_py()
+
+    policy = GatePolicy.model_validate({**SETTINGS, "min_random_minority_rows": 80})
+    metrics, _ = run(inputs, params_of(policy=policy), tmp_path / "out")
+
+    found = metrics["evaluation"]
+    assert (found["source"], found["random_minority_rows"]) == ("all_validation_rows", rows)
+    assert f"the {rows} randomly chosen package tests among them have no other label, with {rows}" in found["sentence"]
 
 
 def test_randomly_chosen_tests_judge_a_first_model_too(week: dict[str, Path], tmp_path: Path):
