@@ -338,7 +338,7 @@ def _data(
         ("training week", f"{params.week} to {end} (exclusive, UTC)"),
         ("evidence", f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}; nothing from {end} on counts"),
         *sides,
-        ("split", f"by {split['method']}, seed {split['seed']}"),
+        ("split", _how_split(split)),
         ("labels from tests", f"{tested:,} of {len(labels):,}; the others from customer feedback"),
         (
             "labels left out",
@@ -346,6 +346,13 @@ def _data(
         ),
         ("new evidence", f"{number(volume.get('rows'), '{:,}')} rows; in the weeks before {usual or 'unknown'}"),
     ]
+
+
+def _how_split(split: Mapping[str, Any]) -> str:
+    """Each method with what it goes by: the seed has no part in a split by time."""
+    if split["method"] == "time":
+        return f"by time: products first seen in the last {split['validation_weeks']} weeks validate"
+    return f"by {split['method']}, seed {split['seed']}"
 
 
 def _side(side: Mapping[str, Any]) -> str:

@@ -304,6 +304,16 @@ def test_class_weights_are_shown_where_there_are_any(first, tmp_path: Path, weig
     assert "class weights" not in Page(card(first[0], tmp_path / "without")).text
 
 
+def test_a_split_by_time_is_told_by_its_weeks_and_not_by_a_seed(first, tmp_path: Path):
+    inputs = first[0]
+    assert "split by hash, seed 20250106 labels" in Page(card(inputs, tmp_path / "plain")).text
+    folder = shutil.copytree(inputs["split"], tmp_path / "split")
+    by_time = {**json.loads((folder / "split.json").read_text()), "method": "time", "validation_weeks": 3}
+    (folder / "split.json").write_text(json.dumps(by_time))
+    page = Page(card({**inputs, "split": folder}, tmp_path / "out"))
+    assert "split by time: products first seen in the last 3 weeks validate labels" in page.text
+
+
 @pytest.mark.parametrize(
     ("model", "stage", "title"),
     [
