@@ -1,10 +1,10 @@
 """Error rates of the gates: weeks without change and weeks with a worse candidate, judged by the real `judge`.
 
-Each week is drawn, not trained. A product's signal is normal, one unit further up for the rarer label by a distance
-that gives the champion the PR-AUC asked for. Champion and candidate both see that signal, each through noise of its
-own, which stands for what retraining on a week's more data changes; a worse candidate sees it through more noise. Their
-scores are the exact probabilities given what they see, so they are calibrated. From there on everything is the real
-code: metrics, paired difference, slices, index of the scores, label rate, volume, judge.
+Each week is drawn, not trained. A product's signal is normal with a variance of 1, and further up for the rarer label
+by a distance that gives the champion the PR-AUC asked for. Champion and candidate both see that signal, each through
+noise of its own, which stands for what retraining on a week's more data changes; a worse candidate sees it through more
+noise. Their scores are the exact probabilities given what they see, so they are calibrated. From there on everything is
+the real code: metrics, paired difference, slices, index of the scores, label rate, volume, judge.
 
 What has nothing to do with scores is not drawn: features are taken not to drift and nothing to leak.
 """

@@ -3,8 +3,8 @@
 The rows are the candidate's validation rows less every product the champion was trained on. All of `gate_criteria`'s
 evidence is made here and nowhere else; the verdict is stored beside the metrics it was made from.
 
-"Minority" is the rarer label of the candidate's training rows. PR-AUC is average precision of that label; scores are
-turned round (1 - score) where it is 0, so in this module a higher score always speaks for the minority.
+"Minority" is the rarer label of the candidate's training rows. Scores are probabilities of `suitable`; PR-AUC is the
+average precision of the minority, for which they are turned round (1 - score) where that is 0.
 """
 
 # pyright: reportAttributeAccessIssue=false

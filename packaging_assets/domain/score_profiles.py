@@ -24,11 +24,11 @@ def describe_scores(y: Labels, scores: FloatArray, minority_label: int) -> dict[
 
     Args:
         y: shape (rows,), labels.
-        scores: shape (rows,), probabilities of label 1.
+        scores: shape (rows,), probabilities of label 1; at least one.
         minority_label: the label whose PR-AUC is estimated.
 
     Returns:
-        `rows`; `edges` and `shares` of ten bins; `minority_label`; `calibration`: as `calibration_curve`;
+        `rows`; `edges` and `shares` of at most ten bins; `minority_label`; `calibration`: as `calibration_curve`;
         `estimated_pr_auc`: what `ScoreCounts` makes of these very rows.
     """
     numbers = describe_numbers(scores)
