@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
-from packaging_assets.domain.average_precision import FloatArray, Labels
 from packaging_assets.domain.drift_criteria import index_limits
 from packaging_assets.domain.features import FeatureSet, PackageType
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
@@ -37,6 +36,7 @@ from packaging_assets.domain.model_card_charts import (
 )
 from packaging_assets.domain.model_card_page import render_card
 from packaging_assets.domain.parquet_files import list_parts, read_parquet
+from packaging_assets.domain.scored_rows import toward
 
 CARD = "card.html"
 
@@ -189,19 +189,14 @@ def _judged_on(metrics: Mapping[str, Any]) -> str:
     return f"{metrics['validation_rows']:,} rows that {kept_apart} {sentence}".strip()
 
 
-def toward_minority(minority_label: int, scores: FloatArray) -> FloatArray:
-    """Probabilities of the rarer label from those of `suitable`."""
-    return scores if minority_label == 1 else 1 - scores
-
-
 def _curves(folder: Path, metrics: Mapping[str, Any]) -> list[Chart]:
     table = read_parquet(folder / "scores.parquet")
-    minority = int(metrics["minority_label"])
-    y: Labels = (table["label"].to_numpy() == minority).astype(np.int8)
-    scores = {"candidate": toward_minority(minority, table["candidate_score"].to_numpy())}
+    minority, labels = int(metrics["minority_label"]), table["label"].to_numpy()
+    y, candidate = toward(minority, labels, table["candidate_score"].to_numpy())
+    scores = {"candidate": candidate}
     if metrics["champion"] is not None:
         name = f"champion, version {version_of(metrics['champion'])}"
-        scores[name] = toward_minority(minority, table["champion_score"].to_numpy())
+        scores[name] = toward(minority, labels, table["champion_score"].to_numpy())[1]
     return [precision_recall_chart(y, scores), calibration_chart(y, scores)]
 
 
@@ -277,14 +272,13 @@ def _ids(*paths: Path) -> pa.ChunkedArray:
 def _drift_facts(drift: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     missing = max(drift["missing"].items(), key=lambda item: (item[1]["increase"], item[0]), default=None)
     unseen = max(drift["unseen"].items(), key=lambda item: (item[1]["excess"], item[0]), default=None)
-    score_psi = metrics.get("score_psi", drift.get("score_psi"))
     facts = [
         ("largest increase of missing values", "" if missing is None else _gain(missing[0], missing[1]["increase"])),
         (
             "most unknown values",
             "" if unseen is None else _gain(unseen[0], unseen[1]["excess"], " beyond the expected"),
         ),
-        ("PSI of the champion's scores", number(score_psi)),
+        ("PSI of the champion's scores", number(metrics["score_psi"])),
     ]
     return [(name, value) for name, value in facts if value]
 
