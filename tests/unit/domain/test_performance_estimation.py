@@ -14,6 +14,12 @@ def draw(rows: int, seed: int, a: float = 1.0, b: float = 4.0) -> tuple[np.ndarr
     return (rng.random(rows) < scores).astype(int), scores
 
 
+def counts_of(scores: np.ndarray) -> ScoreCounts:
+    counts = ScoreCounts()
+    counts.add(scores)
+    return counts
+
+
 @pytest.mark.parametrize("minority_label", [0, 1])
 def test_the_estimate_without_labels_is_the_pr_auc_with_them(minority_label: int):
     y, scores = draw(20_000, 1)
@@ -27,6 +33,18 @@ def test_the_estimate_without_labels_is_the_pr_auc_with_them(minority_label: int
     toward = unlabelled if minority_label else 1 - unlabelled
     assert counts.rows == 50_000
     assert estimate == pytest.approx(average_precision((unlabelled_y == minority_label).astype(int), toward), abs=0.02)
+
+
+@pytest.mark.parametrize(("a", "b", "minority_label"), [(1.0, 9.0, 1), (2.0, 3.0, 1), (2.0, 3.0, 0)])
+def test_the_error_of_the_estimate_is_its_spread_over_samples(a: float, b: float, minority_label: int):
+    y, scores = draw(20_000, 1, a, b)
+    curve = calibration_curve(y, scores)
+    found = [counts_of(draw(1_000, seed, a, b)[1]).estimate(curve, minority_label) for seed in range(2, 152)]
+
+    spread = np.std([estimate.pr_auc for estimate in found])
+    assert np.mean([estimate.standard_error for estimate in found]) == pytest.approx(spread, rel=0.2)
+    share = a / (a + b) if minority_label else b / (a + b)
+    assert np.mean([estimate.expected_rows for estimate in found]) == pytest.approx(1_000 * share, rel=0.05)
 
 
 def test_scores_that_are_too_sure_are_corrected_by_the_curve():

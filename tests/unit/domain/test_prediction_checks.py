@@ -9,6 +9,7 @@ import pytest
 
 from packaging_assets.domain import prediction_checks
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY
+from packaging_assets.domain.gate_simulation import draw_scores
 from packaging_assets.domain.prediction_checks import (
     PREDICTION_CHECKS,
     CheckPredictionsParams,
@@ -113,6 +114,34 @@ def test_scores_that_tell_less_apart_are_a_warning(tmp_path: Path):
     assert outcome.value is not None
     assert outcome.limit is not None
     assert outcome.value < outcome.limit < 0
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [(50, False), (100, False), (200, False), (1000, True), (4000, True)])
+def test_a_rare_label_is_estimated_from_enough_rows_and_with_its_own_error(tmp_path: Path, rows: int, *, is_told: bool):
+    """5% have it: the spread is twice that of a label which 14% have, and not normal for a few rows of it."""
+    rare = draw_scores(np.random.default_rng(0), 6000, 0.05, 0.0)
+    fields = {"score_profile": describe_scores(rare[0], rare[2], 1), "pr_auc_standard_error": 0.01}
+    warned = []
+    for seed in range(12):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        rng = np.random.default_rng(seed)
+        scores = [rng.choice(draw_scores(rng, 20_000, 0.05, 0.0)[2], rows) for _ in range(2)]
+        verdict = run(folder, *scores, **fields)
+        warned += [*failed(verdict)]
+        assert (verdict.checks[1].value is not None) == is_told
+    assert warned == []
+
+
+def test_what_is_expected_of_too_few_products_is_told(tmp_path: Path):
+    verdict = run(tmp_path, beta(60, 11), beta(60, 12))
+
+    assert verdict.checks[1].sentence.endswith(
+        "are expected to have the rarer label: too few to estimate a PR-AUC from, 30 are needed."
+    )
+    figures = json.loads((tmp_path / "out" / "scores.json").read_text())["mailer"]["estimate"]
+    assert figures["expected_rows"] == pytest.approx(beta(60, 11).sum(), rel=0.1)
+    assert figures["standard_error"] > 0
 
 
 def test_a_version_without_a_profile_of_its_scores_is_a_warning(tmp_path: Path):
