@@ -107,7 +107,7 @@ def scores_are_calibrated(metrics: Metrics, policy: GatePolicy) -> Finding:
         "WARN" if failed else None,
         f"{count(metrics, 'calibration', 'observed'):,} rows of the rarer label were observed, "
         f"{number(metrics, 'calibration', 'expected'):,.1f} expected: a ratio of {ratio:.3f} (z {z:+.1f}), which may "
-        f"differ from 1 by {policy.calibration_ratio:.2f}.",
+        f"differ from 1 by {policy.calibration_ratio:.2f}, and by more where z is within {policy.calibration_z:.2f}.",
         value=ratio,
         limit=1 + math.copysign(policy.calibration_ratio, ratio - 1),
         rows=count(metrics, "validation_rows"),

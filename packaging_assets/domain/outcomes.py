@@ -382,7 +382,7 @@ def _compare_rates(model: Metrics, policy: LivePolicy) -> _Finding | None:
         excess,
         f"{model['model']} version {model['model_version']}: {observed:,} outcomes were the rarer label, "
         f"{expected:,.1f} were expected: a ratio of {ratio:.3f} (z {z:+.1f}), which may differ from 1 by "
-        f"{policy.calibration_ratio:.2f}.",
+        f"{policy.calibration_ratio:.2f}, and by more where z is within {policy.calibration_z:.2f}.",
         value=ratio,
         limit=1 + math.copysign(policy.calibration_ratio, ratio - 1),
         standard_error=None,

@@ -277,6 +277,15 @@ def test_with_few_minority_rows_a_worse_slice_is_for_a_person(minority_rows: int
     assert judge(changed(metrics, "minority_rows", minority_rows), DEFAULT_POLICY).outcome == outcome
 
 
+def test_a_ratio_that_chance_explains_is_not_told_to_be_beyond_the_limit():
+    metrics = changed(changed(GOOD, "calibration/ratio", 1.3), "calibration/z", 1.0)
+    outcome = check(judge(metrics, DEFAULT_POLICY), "scores_are_calibrated")
+    assert outcome.is_passed
+    assert outcome.sentence.endswith(
+        "a ratio of 1.300 (z +1.0), which may differ from 1 by 0.10, and by more where z is within 3.29."
+    )
+
+
 @pytest.mark.parametrize(("ratio", "limit"), [(1.2, 1.1), (0.8, 0.9), (0.95, 0.9)])
 def test_calibration_is_held_against_the_limit_on_its_own_side(ratio: float, limit: float):
     outcome = check(judge(changed(GOOD, "calibration/ratio", ratio), DEFAULT_POLICY), "scores_are_calibrated")
