@@ -96,9 +96,9 @@ def write_model_card(inputs: Mapping[str, Path], params: ModelCardParams, output
         "subtitle": f"Model card of fingerprint {params.fingerprint[:16]}. Positive class of all figures: "
         f"{SIDES[metrics['minority_label']]}, the rarer label.",
         "verdict": _verdict(read_json(inputs["metrics"] / "verdict.json")),
-        "key_figures": key_figures(metrics),
+        "key_figures": key_figures(metrics, params.model or params.package_type),
         "judged_on": _judged_on(metrics),
-        "curves": _curves(inputs["metrics"], metrics),
+        "curves": _curves(inputs["metrics"], metrics, params.model or params.package_type),
         "slices": _slices(metrics.get("slices")),
         "drift": _drift(inputs, params, metrics),
         "label_charts": _label_charts(inputs["labels"], labels, params.package_type, metrics),
@@ -124,8 +124,8 @@ def _name(params: ModelCardParams, stage: str | None) -> str:
     return f"{params.model or params.package_type} ({kind} for {params.package_type})"
 
 
-def key_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, value and note of the figures that a reviewer looks at first."""
+def key_figures(metrics: Mapping[str, Any], model: str) -> list[tuple[str, str, str]]:
+    """Name, value and note of the figures that a reviewer looks at first; `model` is the name of the model."""
     champion = metrics["champion"]
     against = ("against champion", "first model", "judged by floors and baseline")
     if champion is not None:
@@ -133,7 +133,7 @@ def key_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         against = (
             "against champion",
             f"{champion['difference']:+.4f}",
-            f"PR-AUC, ± {error}; version {version_of(champion)}",
+            f"PR-AUC, ± {error}; {version_of(champion, model)}",
         )
     return [
         ("PR-AUC", number(metrics["pr_auc"]), f"± {number(metrics['pr_auc_standard_error'])}"),
@@ -149,9 +149,10 @@ def key_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def version_of(champion: Mapping[str, Any]) -> str:
-    """The version that the metrics compare with."""
-    return str(champion["version"])
+def version_of(champion: Mapping[str, Any], model: str) -> str:
+    """The version that the metrics of `model` compare with, and of which model it is if that is another."""
+    other = champion.get("model") or model
+    return f"{'' if other == model else f'{other} '}version {champion['version']}"
 
 
 def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,13 +190,13 @@ def _judged_on(metrics: Mapping[str, Any]) -> str:
     return f"{metrics['validation_rows']:,} rows that {kept_apart} {sentence}".strip()
 
 
-def _curves(folder: Path, metrics: Mapping[str, Any]) -> list[Chart]:
+def _curves(folder: Path, metrics: Mapping[str, Any], model: str) -> list[Chart]:
     table = read_parquet(folder / "scores.parquet")
     minority, labels = int(metrics["minority_label"]), table["label"].to_numpy()
     y, candidate = toward(minority, labels, table["candidate_score"].to_numpy())
     scores = {"candidate": candidate}
     if metrics["champion"] is not None:
-        name = f"champion, version {version_of(metrics['champion'])}"
+        name = f"champion, {version_of(metrics['champion'], model)}"
         scores[name] = toward(minority, labels, table["champion_score"].to_numpy())[1]
     return [precision_recall_chart(y, scores), calibration_chart(y, scores)]
 

@@ -82,7 +82,7 @@ def model_card_asset(
             instances=spec_of_run(context, models, spec.name).instances.evaluate,
             model=spec.name,
         )
-        essentials = _essentials(metrics, verdict)
+        essentials = _essentials(metrics, verdict, spec.name)
         return materialized(result, metadata={"card": f"{result.artifact.uri}/{CARD}", **essentials})
 
     return model_card
@@ -92,8 +92,8 @@ def _lineage(name: str, source: ArtifactInput) -> LineageEntry:
     return LineageEntry(name=name, uri=source.artifact.uri, content_hash=source.artifact.content_hash)
 
 
-def _essentials(metrics: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
-    rows = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in key_figures(metrics))
+def _essentials(metrics: Mapping[str, Any], verdict: Verdict, model: str) -> dict[str, Any]:
+    rows = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in key_figures(metrics, model))
     reasons = [*verdict.failures, *verdict.warnings]
     return {
         "verdict": verdict.outcome,

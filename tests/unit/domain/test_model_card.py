@@ -161,7 +161,7 @@ def test_the_first_models_card_shows_its_figures_and_says_that_there_was_no_cham
     assert f"{metrics['pr_auc']:.4f}" in page.text
     assert f"{metrics['validation_rows']:,} rows that the model was not trained on. The rows that judge" in page.text
     assert "There was no champion to compare with" in page.text
-    figures = {name: (value, note) for name, value, note in key_figures(metrics)}
+    figures = {name: (value, note) for name, value, note in key_figures(metrics, "box")}
     assert figures["log loss"] == (f"{metrics['log_loss']:.4f}", "")
     assert figures["against champion"] == ("first model", "judged by floors and baseline")
     assert FINGERPRINT in page.text
@@ -193,6 +193,19 @@ def test_a_rejected_models_card_shows_every_check_the_drift_and_the_slices(secon
     for row in metrics["slices"]["rows"]:
         assert f"{row['dimension']}: {row['value']}" in page.text
     assert page.tags.count("svg") == 6  # two distributions more
+
+
+def test_a_champion_of_another_model_is_named(second, tmp_path: Path):
+    inputs, metrics = second
+    folder = shutil.copytree(inputs["metrics"], tmp_path / "metrics")
+    shadow = {**metrics, "stage": "shadow", "champion": {**metrics["champion"], "model": "box"}}
+    (folder / "metrics.json").write_text(json.dumps(shadow))
+
+    page = Page(card({**inputs, "metrics": folder}, tmp_path / "out", model="box_text"))
+
+    assert page.text.count("champion, box version 3") == 2  # in the legends of both curves
+    assert key_figures(shadow, "box_text")[1][2].endswith("; box version 3")
+    assert key_figures(shadow, "box")[1][2].endswith("; version 3")
 
 
 def test_of_what_went_missing_and_what_is_unknown_the_most_is_named(second, tmp_path: Path):

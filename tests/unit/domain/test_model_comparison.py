@@ -226,6 +226,7 @@ def test_a_shadow_and_the_champion_that_it_was_held_against_are_compared_on_its_
     np.testing.assert_array_equal(shared.first, table["champion_score"].to_numpy())
     assert "in the evaluation of mailer_text 1, whose champion mailer 1 was" in shared.note
     assert ("stage", "live", "shadow") in side_by_side(first.version, second.version)
+    assert ("champion it was held against", "-", "mailer 1") in side_by_side(first.version, second.version)
     page = comparison_page(first, second)
     assert "mailer: mailer 1 and mailer_text 1" in page
     assert "mailer_text 1 minus mailer 1" in page
