@@ -92,18 +92,24 @@ def histogram_chart(title: str, edges: Sequence[float], reference: Sequence[floa
 
 
 def label_rate_chart(weeks: Sequence[WeekRate], champion_rate: float | None) -> Chart:
-    """Share of suitable products among those first tested in each week, with 95% intervals (Wilson 1927)."""
+    """Share of suitable products among those first tested in each week, with 95% intervals (Wilson 1927).
+
+    Args:
+        weeks: at least one, oldest first; those in which nothing was tested are not among them, and leave a gap.
+        champion_rate: share of suitable products in the champion's training rows; None without a champion.
+    """
     shown = list(weeks)[-WEEKS_SHOWN:]
     whiskers = [_wilson(week.rate, week.rows) for week in shown]
-    points = [(float(number), week.rate) for number, week in enumerate(shown)]
+    places = [(week.week - shown[0].week) / dt.timedelta(weeks=1) for week in shown]
+    points = [(place, week.rate) for place, week in zip(places, shown, strict=True)]
     lines = [Line(points, 0, has_dots=True, whiskers=whiskers)]
     legend: list[tuple[int, str]] = [(0, "labels from package tests, by week of first evidence, with 95% interval")]
-    last = max(len(shown) - 1, 1)
+    last = max(places[-1], 1.0)
     if champion_rate is not None:
-        lines.append(Line([(0.0, champion_rate), (float(last), champion_rate)], REFERENCE))
+        lines.append(Line([(0.0, champion_rate), (last, champion_rate)], REFERENCE))
         legend.append((REFERENCE, f"champion's training rows ({champion_rate:.1%})"))
-    every = math.ceil(len(shown) / 5)
-    ticks = tuple(Tick(number, f"{week.week:%d %b %y}") for number, week in enumerate(shown) if number % every == 0)
+    weeks_between = range(0, round(places[-1]) + 1, math.ceil((places[-1] + 1) / 5))
+    ticks = tuple(Tick(at, f"{shown[0].week + dt.timedelta(weeks=at):%d %b %y}") for at in weeks_between)
     title = "Share of suitable products over the weeks"
     x = Axis("week", -0.5, last + 0.5, ticks)
     svg = line_chart(title, x, _percent_axis(1.0, "suitable"), lines)

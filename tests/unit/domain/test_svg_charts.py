@@ -67,6 +67,21 @@ def test_a_nice_axis_reaches_over_the_highest_value_but_not_far(highest):
     assert len(axis.ticks) in {5, 6}
 
 
+def test_a_week_without_tests_leaves_a_gap():
+    monday = dt.date(2025, 1, 6)
+    weeks = [WeekRate(monday + dt.timedelta(weeks=week), 4, 0.5) for week in (0, 1, 8)]
+    svg = label_rate_chart(weeks, 0.4).svg
+    first, second, last = (float(x) for x in re.findall(r'circle cx="([\d.]+)"', svg))
+    assert (last - second) / (second - first) == pytest.approx(7, abs=0.02)
+    assert re.findall(r'text-anchor="middle">(\d\d \w+ \d\d)<', svg) == [
+        "06 Jan 25",
+        "20 Jan 25",
+        "03 Feb 25",
+        "17 Feb 25",
+        "03 Mar 25",
+    ]
+
+
 def labels_up(svg: str) -> list[str]:
     """What stands at the ticks of the vertical axis, from its foot."""
     return re.findall(r'text-anchor="end">([^<]+)<', svg)
