@@ -185,14 +185,13 @@ class JobRunner:
             JobFailedError: a step failed (again).
         """
         parent = self._ended(find_run(self.instance, name), force=force)
-        missing = self._missing(parent)
         definition = self._job_of(parent)
         work = _Run(
             job=short_name(parent.job_name),
             partition=partition_of(parent),
             key=None,
             tags={**tags_of_retry(parent), **tags_of_lock()},
-            assets=missing,
+            assets=self._missing(parent, definition),
             config={**QUIET, **parent.run_config},
             parent=parent,
         )
@@ -215,7 +214,8 @@ class JobRunner:
         settle(self.instance, run, self.locks)
         return found_run(self.instance, run.run_id)
 
-    def _missing(self, run: dg.DagsterRun) -> list[dg.AssetKey]:
+    def _missing(self, run: dg.DagsterRun, definition: dg.JobDefinition) -> list[dg.AssetKey]:
+        """What the run left undone, without what was of a model that has been deleted or renamed since."""
         work = work_of(self.instance, run)
         if not work.planned:
             raise RunRecordError(
@@ -223,10 +223,16 @@ class JobRunner:
             )
         if not work.missing:
             raise RunRecordError(f"Every step of run {run.run_id} had finished before it ended: nothing is missing.")
-        since = done_since(self.instance, run, work.missing)
+        missing = sorted(work.missing.intersection(definition.asset_layer.selected_asset_keys))
+        if not missing:
+            gone = ", ".join(key.to_user_string() for key in sorted(work.missing))
+            raise RunRecordError(
+                f"What run {run.run_id} left is not in the project any more ({gone}): run the job again."
+            )
+        since = done_since(self.instance, run, missing)
         if since:
             raise RunRecordError(f"Run {since} has since done all that run {run.run_id} left: nothing is missing.")
-        return sorted(work.missing)
+        return missing
 
     def _job_of(self, run: dg.DagsterRun) -> dg.JobDefinition:
         if run.job_name == IMPLICIT_JOB:
