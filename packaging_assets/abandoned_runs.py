@@ -108,6 +108,12 @@ def runs_under_way(instance: dg.DagsterInstance, folder: Path) -> list[dg.Dagste
     return [run for run in runs if standing_of(instance, run, folder) in {Standing.UNDER_WAY, Standing.UNKNOWN}]
 
 
+def is_on_its_way(instance: dg.DagsterInstance, run: dg.DagsterRun, folder: Path) -> bool:
+    """Whether a run works at this moment, or waits in a queue until it can."""
+    standing = standing_of(instance, run, folder)
+    return standing == Standing.UNDER_WAY or (standing == Standing.UNKNOWN and run.status in WAITING)
+
+
 WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
 
 

@@ -1,12 +1,14 @@
 """What Dagster's record says of earlier runs: what they were to do, what they left undone, and what made up for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from packaging_assets.abandoned_runs import UNFINISHED, is_on_its_way
 from packaging_assets.components.model_set import OVERRIDES_TAG
 
 LAST = "last"
@@ -43,14 +45,17 @@ class Work:
     missing: frozenset[dg.AssetKey]
 
 
-def find_run(instance: dg.DagsterInstance, name: str) -> dg.DagsterRun:
+def find_run(instance: dg.DagsterInstance, name: str, *, locks: Path) -> dg.DagsterRun:
     """A run by its id, the beginning of its id, or "last" for the latest one that did not succeed.
+
+    The last one is not one that is under way or waits in the queue: it may yet succeed. `locks` is the folder of the
+    runs' locks.
 
     Raises:
         RunRecordError: there is none, or several begin like that.
     """
     if name == LAST:
-        return _last_unsuccessful(instance)
+        return _last_unsuccessful(instance, locks)
     exact = instance.get_run_by_id(name)
     if exact is not None:
         return exact
@@ -75,12 +80,12 @@ def found_run(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
     return run
 
 
-def _last_unsuccessful(instance: dg.DagsterInstance) -> dg.DagsterRun:
+def _last_unsuccessful(instance: dg.DagsterInstance, locks: Path) -> dg.DagsterRun:
     wanted = [status for status in dg.DagsterRunStatus if status != dg.DagsterRunStatus.SUCCESS]
-    runs = instance.get_runs(dg.RunsFilter(statuses=wanted), limit=1)
-    if not runs:
-        raise RunRecordError("No run has failed: there is nothing to retry.")
-    return runs[0]
+    for run in instance.get_runs(dg.RunsFilter(statuses=wanted)):
+        if not is_on_its_way(instance, run, locks):
+            return run
+    raise RunRecordError("No run has failed: there is nothing to retry.")
 
 
 def work_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Work:
@@ -98,17 +103,22 @@ def work_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Work:
     return Work(frozenset(planned), missing)
 
 
-def done_since(instance: dg.DagsterInstance, run: dg.DagsterRun, missing: Iterable[dg.AssetKey]) -> str | None:
-    """Id of a later run that succeeded and did all of that, for the same partition with the same overrides."""
+def taken_up_since(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, missing: Iterable[dg.AssetKey]
+) -> Iterator[dg.DagsterRun]:
+    """Later runs, newest first, that succeeded or have not ended, and were to do all of that.
+
+    For the same partition, that is, and with the same overrides.
+    """
     wanted = frozenset(missing)
     record = instance.get_run_record_by_id(run.run_id)
     later = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.SUCCESS], created_after=record.create_timestamp if record else None
+        statuses=[dg.DagsterRunStatus.SUCCESS, *UNFINISHED],
+        created_after=record.create_timestamp if record else None,
     )
     for other in instance.get_runs(later):
         if _aim(other) == _aim(run) and wanted <= work_of(instance, other).planned:
-            return other.run_id
-    return None
+            yield other
 
 
 def _aim(run: dg.DagsterRun) -> tuple[str | None, ...]:

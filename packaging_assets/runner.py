@@ -15,6 +15,7 @@ from dagster._core.execution.api import execute_run
 
 from packaging_assets.abandoned_runs import (
     Standing,
+    is_on_its_way,
     run_lock,
     settle,
     settle_abandoned_runs,
@@ -28,12 +29,12 @@ from packaging_assets.jobs import JOBS, SHADOW_JOBS
 from packaging_assets.run_records import (
     RunRecordError,
     class_and_sentence,
-    done_since,
     find_run,
     found_run,
     partition_of,
     raised,
     tags_of_retry,
+    taken_up_since,
     work_of,
 )
 from packaging_assets.settings import Settings
@@ -184,7 +185,7 @@ class JobRunner:
             RunRecordError: there is no such run, or nothing is to be done for it; the message says why.
             JobFailedError: a step failed (again).
         """
-        parent = self._ended(find_run(self.instance, name), force=force)
+        parent = self._ended(find_run(self.instance, name, locks=self.locks), force=force)
         definition = self._job_of(parent)
         work = _Run(
             job=short_name(parent.job_name),
@@ -229,9 +230,15 @@ class JobRunner:
             raise RunRecordError(
                 f"What run {run.run_id} left is not in the project any more ({gone}): run the job again."
             )
-        since = done_since(self.instance, run, missing)
-        if since:
-            raise RunRecordError(f"Run {since} has since done all that run {run.run_id} left: nothing is missing.")
+        for later in taken_up_since(self.instance, run, missing):
+            if later.is_success:
+                raise RunRecordError(
+                    f"Run {later.run_id} has since done all that run {run.run_id} left: nothing is missing."
+                )
+            if is_on_its_way(self.instance, later, self.locks):
+                raise RunRecordError(
+                    f"Run {later.run_id} is to do all that run {run.run_id} left, and has not ended: wait for it."
+                )
         return missing
 
     def _job_of(self, run: dg.DagsterRun) -> dg.JobDefinition:

@@ -51,11 +51,11 @@ def list_runs(settings: Settings, limit: int, *, failed: bool, as_json: bool) ->
 @click.option("--force", is_flag=True, help=FORCE)
 @home_option
 def retry(settings: Settings, run: str, *, force: bool) -> None:
-    """Go on with RUN from the step that failed: with its partition, its overrides and its config.
+    """Go on with the run RUN_ID from the step that failed: with its partition, its overrides and its config.
 
     What had finished is not run again. The beginning of the id is enough; "last" is the latest run that did not
-    succeed. A run that was killed is first recorded as failed. One that Dagster counts as unfinished, and whose process
-    cannot be verified to have ended, is refused without --force.
+    succeed, and is neither under way nor queued. A run that was killed is first recorded as failed. One that Dagster
+    counts as unfinished, and whose process cannot be verified to have ended, is refused without --force.
     """
     from rich.console import Console  # kept out of `packaging --help`
 

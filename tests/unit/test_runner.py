@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from packaging_assets.abandoned_runs import run_lock, tags_of_lock
 from packaging_assets.dagster_storage import open_instance
 from packaging_assets.home import prepare_dagster_home
 from packaging_assets.run_records import RunRecordError
@@ -68,3 +69,18 @@ def test_of_a_run_that_left_only_what_a_deleted_model_was_to_do_nothing_can_be_r
     sentence = rf"What run {run} left is not in the project any more \(bag/model\): run the job again"
     with pytest.raises(RunRecordError, match=sentence):
         project(model("mailer")).retry(run)
+
+
+def test_what_a_run_under_way_is_to_do_is_not_begun_a_second_time(project: Any, instance: dg.DagsterInstance) -> None:
+    runner = project(model("mailer", is_good=False))
+    run = failed(runner)
+    definition = runner.definitions.resolve_job_def("weekly_training")
+    tags = {"dagster/partition": WEEK, **tags_of_lock()}
+    again = instance.create_run_for_job(definition, status=dg.DagsterRunStatus.STARTED, tags=tags).run_id
+    with (
+        run_lock(runner.locks, again),
+        pytest.raises(RunRecordError, match=f"Run {again} is to do all that run {run} left, and has not ended"),
+    ):
+        runner.retry("last")
+    with pytest.raises(JobFailedError):
+        runner.retry(run)  # once the other was killed

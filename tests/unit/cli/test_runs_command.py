@@ -66,3 +66,9 @@ def test_a_home_in_which_nothing_was_run_has_an_empty_list_and_stays_as_it_is(tm
     said = [CliRunner().invoke(main, ["runs", "list", *options, "--home", str(home)]) for options in ([], ["--json"])]
     assert [(result.exit_code, result.stdout) for result in said] == [(0, f"No such runs in {home}.\n"), (0, "[]\n")]
     assert not home.exists()
+
+
+def test_the_help_of_retry_calls_the_run_by_one_name() -> None:
+    said = CliRunner().invoke(main, ["runs", "retry", "--help"]).stdout
+    assert "retry [OPTIONS] RUN_ID|last" in said
+    assert "Go on with the run RUN_ID from the step that failed" in said
