@@ -10,7 +10,12 @@ from shell_runs import Run, error_of
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.store import Artifact
-from packaging_assets.components.assets.registered_model import GateEvidenceError, refuse_unproven_verdict
+from packaging_assets.components.assets.registered_model import (
+    ASKED_TAGS,
+    GateEvidenceError,
+    refuse_unproven_verdict,
+)
+from packaging_assets.components.model_set import OVERRIDES_TAG
 from packaging_assets.domain.gates import CHECKS, CheckOutcome, Verdict
 from packaging_assets.domain.registry import Status
 from packaging_assets.partitions import weekly_partitions
@@ -54,7 +59,9 @@ class Shelf:
         files = {"verdict.json": verdict.model_dump(mode="json"), "metrics.json": {"pr_auc": 0.5, "stage": stage}}
         return self.put("mailer/metrics", week, files, step, candidate=model.content_hash)
 
-    def record(self, fingerprint: str, passed: dict[str, bool], week: str = WEEK) -> None:
+    def record(
+        self, fingerprint: str, passed: dict[str, bool], week: str = WEEK, tags: dict[str, str] | None = None
+    ) -> None:
         @dg.asset(
             key=METRICS,
             partitions_def=self._weekly,
@@ -67,7 +74,7 @@ class Shelf:
             ]
             return dg.MaterializeResult(check_results=results)
 
-        assert dg.materialize([recorded], instance=self._instance, partition_key=week).success
+        assert dg.materialize([recorded], instance=self._instance, partition_key=week, tags=tags).success
 
 
 def outcome(name: str, *, is_passed: bool) -> CheckOutcome:
@@ -190,6 +197,17 @@ def test_the_same_model_made_by_other_code_is_the_one_that_was_judged(materializ
     again = shelf.put("mailer/model", WEEK, {"model.json": WEEK}, "other code, same bytes")
     assert register(materialize, shelf).success
     assert [version.artifact_uri for version in shelf.registry.versions()] == [again.uri]
+
+
+def test_a_version_records_what_the_run_that_judged_it_set_otherwise(materialize: Run, shelf: Shelf) -> None:
+    metrics = shelf.week()
+    overrides = {"mailer": {"seed": 5}, "bag": {"seed": 6}}
+    tags = {OVERRIDES_TAG: json.dumps(overrides), ASKED_TAGS["by"]: "ann", ASKED_TAGS["reason"]: "another seed"}
+    shelf.record(metrics.fingerprint, dict.fromkeys(NAMES, True), tags=tags)
+    assert register(materialize, shelf).success  # by a run of its own, without these tags
+    (version,) = shelf.registry.versions()
+    assert version.metrics["overrides"] == {"seed": 5}
+    assert version.metrics["asked"] == {"by": "ann", "reason": "another seed"}
 
 
 def test_refuses_checks_of_another_week(materialize: Run, shelf: Shelf) -> None:

@@ -57,7 +57,8 @@ def registered_model_asset(
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(metrics, scratch)
             verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
-        refuse_unproven_verdict(recorded_checks(context.instance, spec.name, week), verdict, metrics)
+        judged_by = latest_run(context.instance, dg.AssetKey([spec.name, "metrics"]), week)
+        refuse_unproven_verdict(recorded_checks(context.instance, spec.name, judged_by), verdict, metrics)
         version = model_registry.register(
             Registration(
                 model=spec.name,
@@ -69,7 +70,7 @@ def registered_model_asset(
                 metrics_uri=metrics.uri,
                 content_hash=model.content_hash,
                 code_version=code_version(),
-                metrics={**figures, **_set_for_run(context, spec.name)},
+                metrics={**figures, **_set_for_run(judged_by, spec.name)},
                 reasons=(*verdict.failures, *verdict.warnings),
                 verdict=verdict.outcome,
             ),
@@ -91,23 +92,31 @@ def registered_model_asset(
     return registered_model
 
 
-def _set_for_run(context: dg.AssetExecutionContext, model: str) -> dict[str, Any]:
-    """What the run set otherwise than the model's YAML and who asked, for the version's record; mostly nothing."""
-    tags = context.run.tags
+def _set_for_run(run: dg.DagsterRun | None, model: str) -> dict[str, Any]:
+    """What the run that judged set otherwise than the YAML and who asked, for the version's record; mostly nothing.
+
+    Whoever registers may be another run: the asset alone in the UI, or a run of the week beside this one.
+    """
+    tags = run.tags if run else {}
     overrides = overrides_in(tags).get(model)
     asked = {name: tags[tag] for name, tag in ASKED_TAGS.items() if tag in tags}
     return {**({"overrides": overrides} if overrides else {}), **({"asked": asked} if asked else {})}
 
 
-def recorded_checks(instance: dg.DagsterInstance, model: str, week: str) -> dict[str, tuple[str, bool]]:
-    """The gates as Dagster recorded them for the week's latest metrics: check name -> (fingerprint, passed)."""
-    key = dg.AssetKey([model, "metrics"])
+def latest_run(instance: dg.DagsterInstance, key: dg.AssetKey, week: str) -> dg.DagsterRun | None:
+    """The run that materialized the asset last for the week."""
     latest = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[week]), limit=1
     ).records
-    if not latest:
+    return instance.get_run_by_id(latest[0].run_id) if latest else None
+
+
+def recorded_checks(instance: dg.DagsterInstance, model: str, run: dg.DagsterRun | None) -> dict[str, tuple[str, bool]]:
+    """The gates as Dagster recorded them in the run that judged: check name -> (fingerprint, passed)."""
+    if run is None:
         return {}
-    events = instance.all_logs(latest[0].run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    key = dg.AssetKey([model, "metrics"])
+    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [event.get_dagster_event().asset_check_evaluation_data for event in events]
     return {
         evaluation.check_name: (str(evaluation.metadata["fingerprint"].value), evaluation.passed)
