@@ -292,3 +292,25 @@ def test_without_its_feeders_scores_a_model_says_what_is_missing(
     name, message = error_of(result)
     assert name == "MissingUpstreamError"
     assert f"bag/model for {WEEK} needs box/out_of_fold_scores for {WEEK}, which has not been materialized" in message
+
+
+def test_a_card_is_of_one_evaluation_with_its_limits_or_is_not_written(
+    shop: Path, week: Settings, instance: dg.DagsterInstance
+) -> None:
+    definitions = load(write_shop(shop, box=BOX), week)
+    store = artifact_store_for(week)
+    overrides = {"box": {"gates.psi_warn": 0.15}}
+    assert materialize(definitions, instance, "box/split", "box/model", "box/metrics", overrides=overrides).success
+    assert materialize(definitions, instance, "box/model_card").success
+    card = store.current("box/model_card", WEEK)
+    assert card is not None
+    assert store.parts(card).params["policy"]["psi_warn"] == 0.15
+
+    assert materialize(definitions, instance, "box/model", overrides={"box": {"seed": 5}}).success  # a run beside
+    name, message = error_of(materialize(definitions, instance, "box/model_card"))
+    trained_since, metrics = store.current("box/model", WEEK), store.current("box/metrics", WEEK)
+    assert trained_since is not None
+    assert metrics is not None
+    assert name == "GateEvidenceError"
+    assert f"{metrics.uri} is not about {trained_since.uri}, which was made since. No card was written." in message
+    assert store.current("box/model_card", WEEK) == card

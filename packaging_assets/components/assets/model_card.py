@@ -8,12 +8,14 @@ import dagster as dg
 
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
+from packaging_assets.components.assets.registered_model import GateEvidenceError
 from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import spec_of_run
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.training_asset import training_asset
+from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.model_card import CARD, LineageEntry, ModelCardParams, key_figures, write_model_card
@@ -59,6 +61,8 @@ def model_card_asset(
             "labels": runner.upstream(spec.labels_key),
             "features": runner.upstream("features"),
         }
+        evaluation = artifact_store.parts(inputs["metrics"].artifact)
+        refuse_others_than_judged(inputs, evaluation.inputs)
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(inputs["metrics"].artifact, scratch)
             metrics, verdict = read_json(folder / "metrics.json"), stored_verdict(folder)
@@ -72,7 +76,7 @@ def model_card_asset(
             week=dt.date.fromisoformat(context.partition_key),
             fingerprint=inputs["metrics"].artifact.fingerprint,
             code_version=inputs["candidate"].artifact.provenance.get("code_version", ""),
-            policy=spec.gates,
+            policy=GatePolicy.model_validate(evaluation.params["policy"]),
             lineage=tuple(_lineage(name, source) for name, source in inputs.items()),
         )
         result = runner.run(
@@ -86,6 +90,26 @@ def model_card_asset(
         return materialized(result, metadata={"card": f"{result.artifact.uri}/{CARD}", **essentials})
 
     return model_card
+
+
+def refuse_others_than_judged(inputs: Mapping[str, ArtifactInput], judged: Mapping[str, str]) -> None:
+    """Hold what the card would be written from against what its metrics are about; another run may have made it since.
+
+    Args:
+        inputs: the card's, by name.
+        judged: the content hashes of what the metrics were made from, by the same names.
+
+    Raises:
+        GateEvidenceError: one is another.
+    """
+    metrics = inputs["metrics"].artifact
+    for name, source in inputs.items():
+        if name in judged and source.artifact.content_hash != judged[name]:
+            raise GateEvidenceError(
+                f"{metrics.asset_key} {metrics.partition}: {metrics.uri} is not about {source.artifact.uri}, which was "
+                f"made since. No card was written. Materialize {metrics.asset_key} for {metrics.partition} again, then "
+                "this asset."
+            )
 
 
 def _lineage(name: str, source: ArtifactInput) -> LineageEntry:

@@ -23,7 +23,7 @@ ASKED_TAGS = {"trigger": "packaging/trigger", "by": "packaging/requested_by", "r
 
 
 class GateEvidenceError(Exception):
-    """The verdict is of another model, or recorded checks do not bear it out: the version must not be registered."""
+    """The verdict is of another model, or recorded checks do not bear it out: no version or card is made of it."""
 
 
 def registered_model_asset(
