@@ -87,7 +87,7 @@ def ingest_file(
         checked.read(file)
         while True:
             standing = count_deliveries(warehouse, table)
-            left_out, days = _match(warehouse, checked, delivery_id)
+            left_out, days = _match(warehouse, checked, received_at)
             report = _report(path, delivery_id, checked, left_out, days, warnings)
             if report.quarantined > max_bad_row_share * report.row_count:
                 raise DeliveryRefusedError(path, report, max_bad_row_share)
@@ -165,14 +165,14 @@ def _first(rows: list[BadRow]) -> list[BadRow]:
     return sorted(rows, key=lambda row: row.line)[:SHOWN_BAD_ROWS]
 
 
-def _match(warehouse: Warehouse, checked: _CheckedFile, delivery_id: str) -> tuple[pa.Table, pa.Table]:
+def _match(warehouse: Warehouse, checked: _CheckedFile, received_at: dt.datetime) -> tuple[pa.Table, pa.Table]:
     """Find the good rows that are not to be appended: their lines, and the days of the others."""
     contract = checked.contract
     with tempfile.TemporaryDirectory(dir=checked.scratch) as scratch:
         known, spill = Path(scratch, "known"), Path(scratch, "spill")
         known.mkdir()
         spill.mkdir()
-        found = fetch_known_rows(warehouse, contract, checked.good_folder, delivery_id, known)
+        found = fetch_known_rows(warehouse, contract, checked.good_folder, received_at, known)
         with delivered_rows(checked.good_folder, spill) as database:
             matches = find_matches(database, contract, found)
             checked.set_conflicts(matches.conflicts)

@@ -5,15 +5,25 @@ columns come from the contract, values only as parameters.
 """
 
 import datetime as dt
+import re
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from packaging_assets.ingestion.contract import TableContract
-from packaging_assets.resources.warehouse import Parameters, Warehouse
+from packaging_assets.resources.warehouse import Parameters, Warehouse, WarehouseError
 
 _ROWS_PER_FILE = 100_000
+
+_SECOND = "%Y%m%d%H%M%S"
+_KNOWN = re.compile(r"known_[a-z_]+_([0-9]{14})_[0-9a-f]{8}")
+"""How tables of known rows are called: after the raw table, when they were made, and by nobody else."""
+
+_PATIENCE = dt.timedelta(days=1)
+"""For how long such a table may be somebody's who is still at work."""
 
 _FIND_DELIVERY = """
 select accepted_rows, duplicate_rows, quarantined_rows, received_at
@@ -27,14 +37,19 @@ where delivery_id = $delivery_id and table_name = $table_name
 order by day
 """
 _HAS_ROWS = 'select 1 as is_there from "raw".{table} limit 1'
-_DROP_KNOWN = "drop table if exists {known}"
+_FIND_KNOWN = """
+select table_name from information_schema.tables
+where table_schema = 'raw' and table_name like 'known%'
+order by table_name
+"""
+_DROP_KNOWN = 'drop table if exists "raw".{known}'
 _KEEP_KNOWN = """
-create table {known} as
+create table "raw".{known} as
 select {columns}
 from "raw".{table} standing
 where exists (select 1 from delivered where {same_key})
 """
-_READ_KNOWN = "select {columns} from {known} order by {key}"
+_READ_KNOWN = 'select {columns} from "raw".{known} order by {key}'
 
 # Rows were matched with what was there, and another process may have taken in a file since: this one, or one that has
 # some of its keys. The record of a delivery is written last.
@@ -93,25 +108,36 @@ def delivered_days(warehouse: Warehouse, table: str, delivery_id: str) -> tuple[
 
 
 def fetch_known_rows(
-    warehouse: Warehouse, contract: TableContract, delivered: Path, delivery_id: str, folder: Path
+    warehouse: Warehouse, contract: TableContract, delivered: Path, received_at: dt.datetime, folder: Path
 ) -> Path | None:
     """The warehouse's rows that share a key with a delivered one, as Parquet parts in `folder`; none: nothing there.
 
     They pass through a table of their own, since only a load sees staged rows and only an unload returns rows. It is
-    dropped at once, and again by the next attempt should this one be killed in between.
+    nobody else's, also where the same file is delivered twice at once. It is dropped at once, or, should this process
+    be killed in between, by a delivery that is received a day later.
     """
     if not warehouse.fetch(_fill(_HAS_ROWS, contract), {}):
         return None
-    known = f'"raw".known_{contract.name}_{delivery_id[:16]}'
-    drop = (_fill(_DROP_KNOWN, contract, known=known), {})
+    _drop_abandoned(warehouse, received_at - _PATIENCE)
+    known = f"known_{contract.name}_{received_at:{_SECOND}}_{uuid.uuid4().hex[:8]}"
+    drop = (_DROP_KNOWN.format(known=known), {})
     keep = (_fill(_KEEP_KNOWN, contract, known=known), {})
-    warehouse.load({"delivered": delivered}, [drop, keep])
+    warehouse.load({"delivered": delivered}, [drop, keep])  # a call whose answer was lost is made again
     try:
         read = _fill(_READ_KNOWN, contract, known=known)
         warehouse.unload(read, {}, folder, rows_per_file=_ROWS_PER_FILE)
     finally:
         warehouse.load({}, [drop])
     return folder
+
+
+def _drop_abandoned(warehouse: Warehouse, made_before: dt.datetime) -> None:
+    names = [str(row["table_name"]) for row in warehouse.fetch(_FIND_KNOWN, {})]
+    made_at = {name: found[1] for name in names if (found := _KNOWN.fullmatch(name))}
+    abandoned = [name for name, second in made_at.items() if second < made_before.strftime(_SECOND)]
+    if abandoned:
+        with suppress(WarehouseError):  # on Redshift a table is its maker's, and another user may not drop it
+            warehouse.load({}, [(_DROP_KNOWN.format(known=name), {}) for name in abandoned])
 
 
 def append_delivery(

@@ -48,9 +48,14 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     return made
 
 
-def deliver(warehouse: Warehouse, path: Path, table: str, *lines: str) -> DeliveryReport:
+def deliver(warehouse: Warehouse, path: Path, table: str, *lines: str, clock: FixedClock = CLOCK) -> DeliveryReport:
     path.write_text("".join(f"{line}\n" for line in lines))
-    return ingest_file(warehouse, table, path, max_bad_row_share=1.0, clock=CLOCK)
+    return ingest_file(warehouse, table, path, max_bad_row_share=1.0, clock=clock)
+
+
+def tables_of_known_rows(warehouse: Warehouse) -> list[str]:
+    found = warehouse.fetch("select table_name from information_schema.tables where table_name like 'known%'", {})
+    return [row["table_name"] for row in found]
 
 
 def test_deliveries_are_taken_in_once_and_matched_with_what_is_there(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -82,8 +87,55 @@ def test_deliveries_are_taken_in_once_and_matched_with_what_is_there(warehouse: 
         {},
     )
     assert [tuple(row.values()) for row in counts] == [(1, 1, 2, NOW), (2, 0, 0, NOW)]
-    left = warehouse.fetch("select table_name from information_schema.tables where table_name like 'known%'", {})
-    assert left == []
+    assert tables_of_known_rows(warehouse) == []
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_what_a_killed_delivery_left_in_the_warehouse_goes_a_day_later(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"t{number},p1,box,2025-01-06 08:00:00,true,true" for number in range(5)]
+    deliver(warehouse, tmp_path / "first.csv", "package_tests", HEADER, rows[0])
+
+    with monkeypatch.context() as patch:
+
+        def be_killed(*_: Any, **__: Any) -> None:
+            patch.setattr(type(warehouse), "load", be_killed)  # nor is anything dropped on the way out
+            raise Killed
+
+        patch.setattr(type(warehouse), "unload", be_killed)
+        with pytest.raises(Killed):
+            deliver(warehouse, tmp_path / "killed.csv", "package_tests", HEADER, *rows[:2])
+    (left,) = tables_of_known_rows(warehouse)
+    assert left.startswith("known_package_tests_20250203120000_")
+    deliver(warehouse, tmp_path / "soon.csv", "package_tests", HEADER, *rows[:3])
+    assert tables_of_known_rows(warehouse) == [left]  # for all that is known it may be at work
+    a_day_later = FixedClock(CLOCK.now() + dt.timedelta(days=1, seconds=1))
+    deliver(warehouse, tmp_path / "later.csv", "package_tests", HEADER, *rows[:4], clock=a_day_later)
+    assert tables_of_known_rows(warehouse) == []
+
+
+def test_the_same_file_taken_in_while_it_is_matched_is_matched_to_its_end(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"t{number},p1,box,2025-01-06 08:00:00,true,true" for number in range(2)]
+    deliver(warehouse, tmp_path / "first.csv", "package_tests", HEADER, rows[0])
+    unload = type(warehouse).unload
+
+    def after_somebody_else(*arguments: Any, **rest: Any) -> int:
+        monkeypatch.setattr(type(warehouse), "unload", unload)
+        assert deliver(warehouse, tmp_path / "same.csv", "package_tests", HEADER, *rows).accepted == 1
+        return unload(*arguments, **rest)
+
+    monkeypatch.setattr(type(warehouse), "unload", after_somebody_else)
+    late = FixedClock(CLOCK.now() + dt.timedelta(seconds=1))
+    report = deliver(warehouse, tmp_path / "same.csv", "package_tests", HEADER, *rows, clock=late)
+    assert (report.is_already_delivered, report.accepted) == (True, 1)
+    assert warehouse.fetch('select count(*) as n from "raw".package_tests', {}) == [{"n": 2}]
+    assert tables_of_known_rows(warehouse) == []
 
 
 def test_a_file_is_matched_again_with_what_was_taken_in_while_it_was_matched(
