@@ -104,22 +104,41 @@ def open_study(folder: Path, name: str, space: SearchSpace, seed: int) -> Genera
     """The study of that name, made if it is not there; nobody else can have it meanwhile.
 
     Raises:
-        ExperimentError: another process has it.
+        ExperimentError: another process has it, or what is kept of studies cannot be read or written.
     """
     import optuna
+    from sqlalchemy.exc import DBAPIError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     with _held(folder / f".{name}.lock", name):
-        storage = optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}")
         try:
-            found = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
-            study = Study(found, space, seed)
-            study.end_abandoned()
-            yield study
-        finally:
-            storage.remove_session()
-            storage.engine.dispose()
+            with _opened(folder) as storage:
+                found = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+                study = Study(found, space, seed)
+                study.end_abandoned()
+                yield study
+        except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
+            what = str(error).partition("\n")[0]
+            raise ExperimentError(
+                f"{folder / DATABASE} cannot be used ({what}): see that its disk has room. If it is damaged, delete it "
+                "and search again: trials that were run are in the cache."
+            ) from error
+
+
+@contextmanager
+def _opened(folder: Path) -> Generator[optuna.storages.RDBStorage]:
+    """The database of studies. Its tables are made by one process at a time, to which Optuna does not see."""
+    import optuna
+
+    with (folder / f".{DATABASE}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}")
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import fcntl
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,23 @@ def test_two_processes_cannot_run_one_search(tmp_path: Path):
             open_study(tmp_path, "study", {}, 1),
         ):
             pass
+
+
+def test_two_searches_that_begin_at_once_make_one_database(tmp_path: Path):
+    names, barrier = ["mailer", "bag", "box", "sioc"], threading.Barrier(4)
+
+    def begin(name: str) -> int:
+        barrier.wait()
+        with open_study(tmp_path, name, space_of(SPACE), 1) as study:
+            study.tell(study.ask(), 0.5)
+            return len(study.finished())
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert list(pool.map(begin, names)) == [1, 1, 1, 1]
+
+
+def test_a_database_of_studies_that_is_damaged_is_told_by_its_name(tmp_path: Path):
+    (tmp_path / "studies.db").write_bytes(b"no database at all" * 100)
+    sentence = rf"{tmp_path}/studies.db cannot be used \(\(sqlite3.DatabaseError\) file is not a database\)"
+    with pytest.raises(ExperimentError, match=sentence), open_study(tmp_path, "study", {}, 1):
+        pass
