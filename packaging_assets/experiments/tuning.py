@@ -79,7 +79,8 @@ def tune(
     with open_study(bench.records.folder, name, search.space, search.seed) as study:
         while _is_going_on(search, len(study.finished()), started, seconds_now):
             on_trial(len(study.finished()))
-            _run_trial(trials, spec, study)
+            with refusals_told(f"{spec.name} for {week}: "):  # all but refused values, which end a trial
+                _run_trial(trials, spec, study)
         finished = study.finished()
         on_trial(len(finished))
     best = _best(finished, spec)

@@ -12,9 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from experiment_bench import WEEKS, bench_over, state_of
 
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.search_space import SearchRange
+from packaging_assets.domain.feeder_scores import FeederError
 from packaging_assets.experiments.errors import ExperimentError
 from packaging_assets.experiments.studies import Study, open_study
+from packaging_assets.experiments.trials import Bench, Measure
 from packaging_assets.experiments.tuning import Search, Tuned, tune
 from packaging_assets.experiments.workbench import Workbench
 
@@ -189,6 +192,19 @@ def test_a_space_that_cannot_be_searched_is_told_in_one_sentence(
 def test_too_few_rows_to_hold_out_are_told(bench: Workbench):
     with pytest.raises(ExperimentError, match=r"mailer for 2025-02-10: of the \d+ training rows, the 0 for validation"):
         tune(bench, search(hold_out=0.0001))
+
+
+def test_what_a_trial_cannot_be_made_of_is_told_in_one_sentence(bench: Workbench, monkeypatch: pytest.MonkeyPatch):
+    measure = Bench.measure
+
+    def measured(self: Bench, spec: ModelSpec, overrides: dict[str, Any]) -> Measure:
+        if overrides:
+            raise FeederError("the out-of-fold scores of 'box' lack 3 of 900 products")
+        return measure(self, spec, overrides)
+
+    monkeypatch.setattr(Bench, "measure", measured)
+    with pytest.raises(ExperimentError, match="mailer for 2025-02-10: the out-of-fold scores of 'box' lack 3"):
+        tune(bench, search())
 
 
 def test_two_processes_cannot_run_one_search(tmp_path: Path):
