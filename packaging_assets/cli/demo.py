@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from packaging_assets.cli.options import json_option
+from packaging_assets.cli.options import json_option, told_in_one_sentence
 
 if TYPE_CHECKING:
     from packaging_assets.settings import Settings
@@ -32,6 +32,7 @@ NO_INCIDENT = "none"
 )
 @click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="The home folder.")
 @json_option
+@told_in_one_sentence
 def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home: Path | None, as_json: bool) -> None:
     """Run the whole job on a simulated retailer: raw tables to recommendations.
 

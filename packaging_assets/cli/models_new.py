@@ -3,6 +3,7 @@
 import click
 
 from packaging_assets.cli.models_options import example
+from packaging_assets.cli.options import told_in_one_sentence
 
 
 @click.command(
@@ -16,6 +17,7 @@ from packaging_assets.cli.models_options import example
 @click.option("--package-type", default="", metavar="TYPE", help="[default: as --like, or the type it is named after]")
 @click.option("--architecture", default="", metavar="NAME", help="A shipped one, or package.module:Class.")
 @click.option("--shadow", is_flag=True, help="Try it beside the live model, without serving.")
+@told_in_one_sentence
 def new(name: str, like: str, package_type: str, architecture: str, shadow: bool) -> None:
     """Write the YAML file of a new model, and nothing else.
 

@@ -7,7 +7,7 @@ import click
 from packaging_assets.cli.models_decisions import show_in_graph
 from packaging_assets.cli.models_options import actor_option, decider, example, find_version, reason_option
 from packaging_assets.cli.models_output import print_json, version_json
-from packaging_assets.cli.options import json_option
+from packaging_assets.cli.options import json_option, told_in_one_sentence
 from packaging_assets.domain.registry import RegistryError, Status
 from packaging_assets.settings import Settings, SettingsError, load_settings
 
@@ -27,6 +27,7 @@ home = click.Path(file_okay=False, path_type=Path)
 @reason_option
 @actor_option
 @json_option
+@told_in_one_sentence
 def promote(
     model: str, version: str, source: Path, target: Path, reason: str, actor: str | None, as_json: bool
 ) -> None:

@@ -33,16 +33,27 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
         help="The home folder [default: PACKAGING_HOME, else .packaging/ in the project].",
     )
     @functools.wraps(command)
+    @told_in_one_sentence
     def with_settings(*args: Any, home: Path | None, **options: Any) -> Any:
+        return command(_settings(home), *args, **options)
+
+    return with_settings
+
+
+def told_in_one_sentence(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Tell of what a person can do something about in a sentence, with exit code 1, instead of by a trace."""
+
+    @functools.wraps(command)
+    def telling(*args: Any, **options: Any) -> Any:
         try:
-            return command(_settings(home), *args, **options)
+            return command(*args, **options)
         except Exception as error:
             sentence = _in_one_sentence(error)
             if sentence is None:
                 raise
             raise click.ClickException(sentence) from None
 
-    return with_settings
+    return telling
 
 
 def _in_one_sentence(error: Exception) -> str | None:

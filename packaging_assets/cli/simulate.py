@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from packaging_assets.cli.options import told_in_one_sentence
+
 
 @click.command(short_help="Write a synthetic retailer's deliveries to files.")
 @click.option(
@@ -22,6 +24,7 @@ import click
     metavar="KIND@WEEK[:SHARE]",
     help="A fault in a week (counted from 1), such as cm_to_inch@5 or null_column@3:0.2; may be repeated.",
 )
+@told_in_one_sentence
 def simulate(out: Path, products: int, weeks: int, seed: int, incidents: tuple[str, ...]) -> None:
     """Write a synthetic retailer's deliveries to files.
 

@@ -6,7 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from packaging_assets import promotion
 from packaging_assets.artifacts.store import ArtifactError
+from packaging_assets.cli.main import main
 from packaging_assets.cli.options import home_option
 from packaging_assets.cli.runs import runs
 from packaging_assets.domain.feature_sets import FeatureSetError
@@ -83,3 +85,37 @@ def test_a_damaged_record_of_runs(tmp_path):
 
 def test_a_mistake_of_the_program_keeps_its_trace(tmp_path):
     assert isinstance(run(ZeroDivisionError("no"), tmp_path).exception, ZeroDivisionError)
+
+
+def is_full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "--out", "{file}/out", "--products", "500", "--weeks", "1"],
+        ["demo", "--home", "{file}/home", "--products", "500", "--weeks", "1"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_without_a_home_that_is_there_say_it_too(tmp_path, arguments):
+    (tmp_path / "file").touch()
+    given = [argument.format(file=tmp_path / "file") for argument in arguments]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == f"Error: {given[2]}: Not a directory. Check the path and its permissions."
+
+
+def test_a_disk_that_is_full_where_a_version_is_promoted_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(promotion, "promote", is_full)
+    monkeypatch.setattr("packaging_assets.cli.models_promote.find_version", lambda *_: None)
+    homes = ["--from", str(tmp_path), "--to", str(tmp_path)]
+    result = CliRunner().invoke(main, ["models", "promote", "mailer", "1", *homes, "--reason", "x", "--actor", "ann"])
+    assert (result.exit_code, result.stderr[:39]) == (1, "Error: No space left on device. Make ro")
+
+
+def test_a_project_that_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("packaging_assets.components.new_model.write_new_model", is_full)
+    result = CliRunner().invoke(main, ["models", "new", "bag_two", "--package-type", "bag"])
+    assert (result.exit_code, result.stderr[:39]) == (1, "Error: No space left on device. Make ro")
