@@ -70,6 +70,8 @@ def promote(
     signature = sign({name: artifact.content_hash for name, artifact in originals.items()}, source.key)
     copies = {name: _copy(artifact, source, target, version) for name, artifact in originals.items()}
     check_signature({name: artifact.content_hash for name, artifact in copies.items()}, signature, target.key)
+    # Copying takes minutes, in which somebody may have rejected it.
+    _check_may_leave(source, target, source.registry.get(version.model, version.version), actor, reason)
     registered = target.registry.register(_registration(source, version, copies, signature))
     if approve and registered.status is Status.PENDING:
         registered = target.registry.approve(

@@ -144,6 +144,22 @@ def test_only_an_approved_version_leaves(test_home: Environment, live_home: Envi
     assert live_home.registry.models() == []
 
 
+def test_a_version_that_is_rejected_while_it_is_copied_is_not_registered(
+    test_home: Environment, live_home: Environment, monkeypatch: pytest.MonkeyPatch
+):
+    version = train(test_home)
+    commit = live_home.store.commit
+
+    def while_somebody_rejects(*arguments: Any, **rest: Any) -> Artifact:
+        test_home.registry.reject("mailer", 1, actor="bob", reason="damage reports doubled")
+        return commit(*arguments, **rest)
+
+    monkeypatch.setattr(live_home.store, "commit", while_somebody_rejects)
+    with pytest.raises(PromotionError, match="version 1 of mailer in test is Rejected: only an Approved version"):
+        promote(test_home, live_home, version, actor="ana", reason="good", approve=True)
+    assert live_home.registry.models() == []
+
+
 @pytest.mark.parametrize(
     ("actor", "reason", "error"),
     [("", "good", TransitionError), ("ana", " ", TransitionError), ("schedule", "good", PromotionError)],
