@@ -1,5 +1,6 @@
 """`packaging models promote`: an approved version, from one home to another."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -70,9 +71,8 @@ def promote(
         f"({len(done.artifacts)} artifacts, {done.copied_bytes:,} bytes, {done.signature[:24]}...)."
     )
     if done.version.status is Status.PENDING:
-        click.echo(
-            f"Approve it there: packaging models approve {model} {done.version.version} --home {target} --reason ..."
-        )
+        there = f"--home {shlex.quote(str(target))} --reason ..."
+        click.echo(f"Approve it there: packaging models approve {model} {done.version.version} {there}")
 
 
 def _settings(home: Path) -> Settings:

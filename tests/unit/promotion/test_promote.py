@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from packaging_assets import home
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.prune import PrunePolicy, prune
 from packaging_assets.artifacts.store import Artifact, ArtifactError
+from packaging_assets.cli.models_promote import promote as promote_command
 from packaging_assets.cli.models_promote import show_promoted
 from packaging_assets.domain.registry import ModelVersion, Registration, Status, TransitionError
 from packaging_assets.domain.signatures import SignatureError, sign
@@ -236,6 +238,17 @@ def test_who_promotes_need_not_write_where_the_version_comes_from(
     done = promote(test_home, live_home, version, actor="ana", reason="good")
 
     assert sorted(done.artifacts) == ["metrics", "model", "model_card"]
+
+
+def test_the_command_that_is_left_to_do_can_be_typed_as_it_is(test_home: Environment, tmp_path: Path):
+    train(test_home)
+    source, target = tmp_path / "test", tmp_path / "live home"
+    target.mkdir()
+    given = ["mailer", "1", "--from", str(source), "--to", str(target), "--reason", "good", "--actor", "ana"]
+
+    said = CliRunner().invoke(promote_command, given).stdout
+
+    assert f"packaging models approve mailer 1 --home '{target}' --reason ...\n" in said
 
 
 def no_registry(_: Settings) -> None: ...
