@@ -71,10 +71,13 @@ def pin(settings: Settings, model: str, version: int, reason: str, actor: str | 
     """Make an approved version the champion, whatever newer ones there are, until it is unpinned."""
     registry = models_options.open_registry(settings)
     seen = len(decisions_of(registry.history(model)))
-    before = get_version(registry, model, version, settings)
+    get_version(registry, model, version, settings)
     after = registry.pin(model, version, actor=decider(actor), reason=reason, expected_decisions=seen)
     show_in_graph(settings, registry, model)
-    print_decision(before, after, as_json=as_json)
+    if as_json:
+        print_json(version_json(after))
+    else:
+        _print_champion(model, after, f"{model} is pinned", as_json=False)
 
 
 @click.command(epilog=example('packaging models unpin mailer --reason "The new scales are in use"'))

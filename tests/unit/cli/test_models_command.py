@@ -254,6 +254,7 @@ def test_decisions_move_the_champion_and_say_so(run):
     said = [
         run("approve", "mailer", "2", *by_ada).stdout,
         run("approve", "mailer", "2", *by_ada).stdout,
+        run("pin", "mailer", "2", *by_ada).stdout,
         run("pin", "mailer", "1", *by_ada).stdout,
         run("pin", "mailer", "1", *by_ada).stdout,
         run("unpin", "mailer", *by_ada).stdout,
@@ -264,8 +265,9 @@ def test_decisions_move_the_champion_and_say_so(run):
     assert said == [
         "mailer version 2 is Approved, and is the champion.\n",
         "mailer version 2 stays Approved.\n",
-        "mailer version 1 is Approved, and is the champion.\n",
-        "mailer version 1 stays Approved.\n",
+        "mailer is pinned; its champion is version 2 (2025-01-13).\n",
+        "mailer is pinned; its champion is version 1 (2025-01-06).\n",
+        "mailer is pinned; its champion is version 1 (2025-01-06).\n",
         "mailer is not pinned; its champion is version 2 (2025-01-13).\n",
         "mailer version 2 is Rejected.\n",
         "mailer version 1 is Rejected.\n",
