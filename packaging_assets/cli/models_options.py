@@ -117,6 +117,11 @@ def find_version(registry: "ModelRegistry", model: str, version: str, settings: 
         raise click.BadParameter(f"{version!r} is neither a version's number nor {CHAMPION!r}.", param_hint="VERSION")
     check_model(registry, model, settings)
     champion = registry.champion(model)
+    if champion is None and all(known.stage == "shadow" for known in registry.versions(model)):
+        raise UnknownVersionError(
+            f"{model} has no champion, since all its versions were judged as shadows, and a shadow never serves: name "
+            f"one by its number (packaging models list --model {model})."
+        )
     if champion is None:
         raise UnknownVersionError(
             f"{model} has no champion, since none of its versions is approved: see packaging models list "

@@ -249,6 +249,15 @@ def test_show_as_json_has_the_record(run):
     assert shown["history"][1]["reason"] == "new supplier"
 
 
+def test_nobody_is_sent_to_approve_a_shadow(run, home):
+    register(home, "2025-01-06", "approve", model="mailer_text", package_type="mailer", stage="shadow")
+    said = run("show", "mailer_text", "champion", code=1).stderr
+    assert said == (
+        "Error: mailer_text has no champion, since all its versions were judged as shadows, and a shadow never serves: "
+        "name one by its number (packaging models list --model mailer_text).\n"
+    )
+
+
 def test_decisions_move_the_champion_and_say_so(run):
     by_ada = ("--reason", "checked by hand", "--actor", "ada")
     said = [
