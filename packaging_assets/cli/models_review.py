@@ -42,8 +42,8 @@ APPROVE, REJECT, SKIP = "approve", "reject", "skip"
 )
 @click.argument("model", required=False)
 @click.argument("version", type=click.IntRange(min=1), required=False)
-@click.option("--approve", "decision", flag_value=APPROVE, help="Approve MODEL VERSION.")
-@click.option("--reject", "decision", flag_value=REJECT, help="Reject MODEL VERSION.")
+@click.option("--approve", is_flag=True, help="Approve MODEL VERSION.")
+@click.option("--reject", is_flag=True, help="Reject MODEL VERSION.")
 @click.option("--reason", metavar="TEXT", default=None, help="Why; required with a decision, kept in the record.")
 @actor_option
 @click.option(
@@ -55,7 +55,8 @@ def review(
     settings: Settings,
     model: str | None,
     version: int | None,
-    decision: str | None,
+    approve: bool,
+    reject: bool,
     reason: str | None,
     actor: str | None,
     interactive: bool | None,
@@ -67,6 +68,7 @@ def review(
     --approve or --reject and a --reason. What somebody else has decided meanwhile is told and left alone. With MODEL
     VERSION it is that version, decided or not.
     """
+    decision = _decision(approve=approve, reject=reject, interactive=interactive)
     registry = models_options.open_registry(settings)
     pending = _pending(registry, model, version, settings)
     if decision is not None:
@@ -89,6 +91,19 @@ def review(
         click.echo(
             f'\nDecide: packaging models review {first.model} {first.version} --approve --reason "..."  (or --reject)'
         )
+
+
+def _decision(*, approve: bool, reject: bool, interactive: bool | None) -> str | None:
+    """What the flags decide; None if they ask to look.
+
+    Raises:
+        click.UsageError: they contradict one another.
+    """
+    if approve + reject + (interactive is not None) > 1:
+        raise click.UsageError(
+            "Give one of --approve, --reject, --interactive and --list: each asks for another thing."
+        )
+    return APPROVE if approve else REJECT if reject else None
 
 
 def _pending(

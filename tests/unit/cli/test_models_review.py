@@ -132,6 +132,8 @@ def test_what_another_decided_while_one_was_reading_is_told_and_left_alone(run, 
     [
         (["review", "--approve", "--reason", "x"], 2, "needs a model and a version"),
         (["review", "mailer", "2", "--approve"], 2, "needs a --reason"),
+        (["review", "mailer", "2", "--approve", "--reject", *BY_ADA], 2, "Give one of --approve, --reject, "),
+        (["review", "mailer", "2", "--list", "--approve", *BY_ADA], 2, "Give one of --approve, --reject, "),
         (["review", "sack"], 1, "known models: bag, mailer"),
         (["review", "mailer", "9"], 1, "mailer has no version 9"),
         (["roll-back", "mailer", "1", *BY_ADA], 1, "No approved version of mailer served before version 1"),
@@ -139,8 +141,9 @@ def test_what_another_decided_while_one_was_reading_is_told_and_left_alone(run, 
         (["undo", "mailer", "--reason", "x", "--actor", "gates"], 1, "'gates' cannot undo"),
     ],
 )
-def test_an_error_is_one_sentence(run, arguments, code, said):
+def test_an_error_is_one_sentence_and_nothing_is_decided(run, arguments, code, said):
     assert said in run(*arguments, code=code).stderr.replace("\n", " ")
+    assert json.loads(run("show", "mailer", "2", "--json").stdout)["decisions_about_model"] == 0
 
 
 def test_rolling_back_and_undoing_say_what_serves(run):
