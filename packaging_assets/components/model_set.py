@@ -42,9 +42,9 @@ class ModelSet:
 
         Raises:
             ModelSetError: two have one name, two of one package type are live, `feeds_from` names what is not there,
-                `replaces` a model of another package type, models feed from one another in a circle, a model's split
-                would let it be judged on rows that a model it feeds from was trained on, or the models of a chain have
-                not the same folds.
+                `replaces` a model of another package type, models replace one another or feed from one another in a
+                circle, a model's split would let it be judged on rows that a model it feeds from was trained on, or the
+                models of a chain have not the same folds.
         """
         named: dict[str, ModelSpec] = {}
         for spec in specs:
@@ -54,6 +54,7 @@ class ModelSet:
         for spec in named.values():
             _check_replaced(spec, named)
             _check_feeders(spec, named)
+        _check_somebody_serves(named)
         replaced = {spec.replaces for spec in named.values() if spec.stage == "live"}
         effective = {
             name: named[name].model_copy(update={"stage": "shadow"}) if name in replaced else named[name]
@@ -138,6 +139,20 @@ def _check_replaced(spec: ModelSpec, named: Mapping[str, ModelSpec]) -> None:
             f"{spec.package_type}: name a model of the same package type",
             spec.name,
         )
+
+
+def _check_somebody_serves(named: Mapping[str, ModelSpec]) -> None:
+    """Live models that replace one another would all step back to shadow."""
+    live = {name: spec for name, spec in named.items() if spec.stage == "live"}
+    try:
+        TopologicalSorter({name: [spec.replaces] for name, spec in live.items() if spec.replaces in live}).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        raise ModelSetError(
+            f"these models replace one another in a circle, so that none would serve: {' <- '.join(circle)}; take "
+            "`replaces` out of the one that is to step back",
+            *dict.fromkeys(circle),
+        ) from None
 
 
 def no_such_feeder(model: str, feeder: str, there: Iterable[str]) -> ModelSetError:

@@ -59,6 +59,10 @@ def test_the_architectures_of_a_model_are_its_own_and_those_of_all_that_feed_it(
             [spec("box"), spec("box", name="other", stage="shadow"), spec("bag", replaces="box")],
             "model 'bag' replaces 'box', which decides on box and not on bag",
         ),
+        (
+            [spec("box", replaces="other"), spec("box", name="other", replaces="box")],
+            r"replace one another in a circle, so that none would serve: (box <- other <- box|other <- box <- other);",
+        ),
     ],
 )
 def test_what_contradicts_is_refused(specs: list[ModelSpec], message: str) -> None:
