@@ -146,6 +146,11 @@ def tags_of_retry(run: dg.DagsterRun) -> dict[str, str]:
     return {**kept, "dagster/is_resume_retry": "true"}
 
 
+def asset_of_step(step_key: str) -> str:
+    """What the step materializes, as the platform calls it: `mailer/model`. A model's name may hold `__`, too."""
+    return "/".join(step_key.rsplit("__", maxsplit=1))
+
+
 def raised(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
     """The exception that a step's code let out, without Dagster's around it.
 

@@ -28,6 +28,7 @@ from packaging_assets.home import prepare_home
 from packaging_assets.jobs import JOBS, SHADOW_JOBS
 from packaging_assets.run_records import (
     RunRecordError,
+    asset_of_step,
     class_and_sentence,
     find_run,
     found_run,
@@ -310,13 +311,13 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
     def listen(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event and event.event_type == dg.DagsterEventType.STEP_START and event.step_key:
-            on_step(event.step_key.replace("__", "/"))
+            on_step(asset_of_step(event.step_key))
 
     return listen
 
 
 def _failure(event: dg.DagsterEvent) -> StepFailure:
-    where = f"{event.step_key.replace('__', '/')}: " if event.step_key else ""  # none: the run failed outside of steps
+    where = f"{asset_of_step(event.step_key)}: " if event.step_key else ""  # none: the run failed outside of steps
     error = raised(event)
     if error is None:
         return StepFailure("", f"{where}{event.message or 'no message'}")

@@ -84,3 +84,10 @@ def test_what_a_run_under_way_is_to_do_is_not_begun_a_second_time(project: Any, 
         runner.retry("last")
     with pytest.raises(JobFailedError):
         runner.retry(run)  # once the other was killed
+
+
+def test_what_failed_is_called_by_the_name_of_its_asset_whatever_its_model_is_called(project: Any) -> None:
+    begun: list[str] = []
+    with pytest.raises(JobFailedError, match="weekly for 2025-01-06 failed: mailer__two/model: no rows"):
+        project(model("mailer__two", is_good=False)).run("weekly", first=WEEK, on_step=begun.append)
+    assert begun == ["mailer__two/model"]

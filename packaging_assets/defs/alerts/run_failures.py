@@ -16,7 +16,7 @@ import dagster as dg
 from packaging_assets.domain.alerts import Alert, Failure, Severity, check_key, run_key, without_told_reasons
 from packaging_assets.domain.registry import Status
 from packaging_assets.jobs import SHADOW_JOBS
-from packaging_assets.run_records import class_and_sentence, partition_or_range, raised
+from packaging_assets.run_records import asset_of_step, class_and_sentence, partition_or_range, raised
 
 Owners = Callable[[dg.AssetKey], tuple[str, ...]]
 """Who answers for an asset."""
@@ -93,7 +93,7 @@ class RunReader:
             for event in steps:
                 step = str(event.step_key)
                 failure = self._run_failure(run, events, "failed", _cause(event), severity, step)
-                yield failure.model_copy(update={"subject": step.replace("__", "/")})
+                yield failure.model_copy(update={"subject": asset_of_step(step)})
             if not steps:
                 causes = [event.message for event in events if event.is_run_failure and event.message]
                 yield self._run_failure(run, events, "failed", (causes or ["It says nothing of why."])[-1], severity)
