@@ -52,7 +52,7 @@ def explain(settings: Settings, asset: str, partition: str | None, against: str 
         if against is None:
             explanation = explainer.explain(asset, partition)
         else:
-            explanation = explainer.compare(*_two(explainer.store, asset, partition, against))
+            explanation = explainer.compare(*_two(explainer, asset, partition, against))
     except (ArtifactError, ExplanationError, FingerprintError, ModelSetError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -73,15 +73,15 @@ def _explainer(settings: Settings) -> "CacheExplainer":
     return CacheExplainer(artifact_store_for(settings), model_registry_for(settings), load_models())
 
 
-def _two(store: "ArtifactStore", asset: str, partition: str | None, against: str) -> tuple["Artifact", "Artifact"]:
+def _two(explainer: "CacheExplainer", asset: str, partition: str | None, against: str) -> tuple["Artifact", "Artifact"]:
     """The partition's current artifact, and the one to compare it with."""
     from packaging_assets.components.cache_explanation import ExplanationError
 
+    store = explainer.store
     current = store.current(asset, partition)
     if current is None:
-        raise ExplanationError(
-            f"{asset} has no current artifact for {partition or 'no partition'}: packaging cache list."
-        )
+        see = explainer.meant(asset) or ": packaging cache list."
+        raise ExplanationError(f"{asset} has no current artifact for {partition or 'no partition'}{see}")
     same = [artifact for artifact in store.committed(asset, partition) if artifact.fingerprint.startswith(against)]
     other = same[0] if len(same) == 1 else _other_partition(store, asset, against)
     if other is None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from packaging_assets.artifacts.explanation import Difference, code_now, explain
 from packaging_assets.artifacts.fingerprint import FingerprintError, FingerprintParts, fingerprint_parts
-from packaging_assets.artifacts.store import Artifact, ArtifactStore
+from packaging_assets.artifacts.store import Artifact, ArtifactStore, parse_uri
 from packaging_assets.components.label_rules import LabelRules
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
@@ -18,6 +18,7 @@ from packaging_assets.components.training_steps import (
     plan_out_of_fold,
     plan_split,
 )
+from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.resources.model_registry import ModelRegistry
 
 Answer = Literal["hit", "miss", "unknown"]
@@ -71,8 +72,15 @@ class CacheExplainer:
         if plan is not None:
             return self._explain_plan(plan, partition, current)
         if current is None:
-            raise _nothing_there(asset_key, partition)
+            raise _nothing_there(asset_key, partition, self.meant(asset_key))
         return self._explain_code(current)
+
+    def meant(self, asset_key: str) -> str:
+        """As `did_you_mean`, of an asset that neither has artifacts nor is a model's."""
+        steps = (*PLANS, *WITHOUT_FINGERPRINT)
+        known = {parse_uri(uri)[0] for uri in self.store.uris()}
+        known |= {f"{model}/{step}" for model in self.models.specs for step in steps}
+        return "" if asset_key in known else did_you_mean(asset_key, sorted(known))
 
     def compare(self, artifact: Artifact, other: Artifact) -> Explanation:
         """How `artifact` came to be another than `other`, which is taken for the older one."""
@@ -190,7 +198,9 @@ class CacheExplainer:
         return self.models.specs[model].labels if model != asset_key and model in self.models.specs else None
 
 
-def _nothing_there(asset_key: str, partition: str | None) -> ExplanationError:
+def _nothing_there(asset_key: str, partition: str | None, meant: str) -> ExplanationError:
+    if meant:
+        return ExplanationError(f"Nothing was ever computed for {asset_key}{meant}")
     if asset_key.rpartition("/")[2] in WITHOUT_FINGERPRINT:
         return ExplanationError(f"{asset_key} is a record in the model registry and has no artifact: it is not cached.")
     if partition is None:
