@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from packaging_assets.domain.registry import ModelVersion, UnknownVersionError
-from packaging_assets.domain.spelling import did_you_mean
+from packaging_assets.domain.registry_record import unknown_model
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def check_model(registry: "ModelRegistry", model: str, settings: Settings) -> No
         raise UnknownVersionError(f"{there}; known models: none so far; {how_to_train(settings)}.")
     if model in _models_of_the_project():
         raise UnknownVersionError(f"{there} yet, since it was never trained; {how_to_train(settings)}.")
-    near = did_you_mean(model, known) or f"; known models: {', '.join(known)}."
-    raise UnknownVersionError(f"{there}{near}")
+    raise unknown_model(model, known, place_of(settings))
 
 
 def _models_of_the_project() -> Collection[str]:

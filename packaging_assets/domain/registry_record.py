@@ -243,11 +243,11 @@ class ModelRecord:
         return replace(after, history=(*self.history, line))
 
 
-def unknown_model(model: str, known: Iterable[str]) -> UnknownVersionError:
-    """That a registry has no such model; the message names the one that is meant, or those that it has."""
+def unknown_model(model: str, known: Iterable[str], place: str = "the registry") -> UnknownVersionError:
+    """That there is no such model in a registry; the message names the one that is meant, or those that it has."""
     there = list(known)
     near = did_you_mean(model, there) or f"; known models: {', '.join(there) or 'none so far'}."
-    return UnknownVersionError(f"There is no model {model!r} in the registry{near}")
+    return UnknownVersionError(f"There is no model {model!r} in {place}{near}")
 
 
 def _check_expected(version: ModelVersion, expected: Status | None) -> None:

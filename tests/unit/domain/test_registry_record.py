@@ -75,6 +75,7 @@ def test_what_is_not_there_is_told():
         "There is no model 'bags' in the registry; did you mean 'bag'?"
     )
     assert str(unknown_model("sack", [])).endswith("known models: none so far.")
+    assert str(unknown_model("sack", ["bag"], "/home")) == "There is no model 'sack' in /home; known models: bag."
 
 
 def test_a_status_changes_once_with_who_and_when_and_the_champion_follows():
