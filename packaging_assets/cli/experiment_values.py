@@ -62,23 +62,33 @@ def read_space(path: Path) -> "SearchSpace":
     Raises:
         click.BadParameter: it is not YAML, or not a search space.
     """
-    import yaml
     from pydantic import TypeAdapter, ValidationError
 
     from packaging_assets.components.search_space import SearchRange
 
+    content = _only_document(path)
+    inner = content.get("search", content) if isinstance(content, dict) else content
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        inner = content.get("search", content) if isinstance(content, dict) else content
         return TypeAdapter(dict[str, SearchRange]).validate_python({} if inner is None else inner)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.BadParameter(
-            f"{path} cannot be read as YAML: {' '.join(str(error).split())}", param_hint="--space"
-        ) from None
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
         raise click.BadParameter(f"{path}: {where}: {problem['msg']}", param_hint="--space") from None
+
+
+def _only_document(path: Path) -> Any:
+    """What a file of one YAML document says, read as models are; None if it is empty."""
+    from packaging_assets.components.yaml_file import YamlFileError, read_documents
+
+    try:
+        documents = read_documents(path)
+    except YamlFileError as error:
+        raise click.BadParameter(f"{path} {error}", param_hint="--space") from None
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--space") from None
+    if len(documents) > 1:
+        raise click.BadParameter(f"{path} holds {len(documents)} documents: give one", param_hint="--space")
+    return documents[0].value if documents else None
 
 
 def set_lines(overrides: "dict[str, Any]") -> str:

@@ -100,11 +100,18 @@ def test_a_space_is_read_with_or_without_its_key(tmp_path: Path):
     assert read_space(tmp_path / "empty.yaml") == {}
 
 
+def test_a_date_in_a_space_is_text_as_in_a_models_yaml_even_if_there_is_no_such_day(tmp_path: Path):
+    (tmp_path / "space.yaml").write_text("parameters.since: {choice: [2025-01-06, 2025-13-45]}\n")
+    assert read_space(tmp_path / "space.yaml")["parameters.since"].choice == ("2025-01-06", "2025-13-45")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"[", "cannot be read as YAML: while parsing"),
-        (b"\xff\xfe\x00", "cannot be read as YAML"),
+        (b"[", "is not valid YAML: while parsing"),
+        (b"\xff\xfe\x00", "is not valid YAML"),
+        (b"seed: {int: [1, 3]}\nseed: {int: [4, 8]}\n", "'seed' is given twice, in lines 1 and 2: leave one out"),
+        (b"seed: {int: [1, 3]}\n---\nseed: {int: [4, 8]}\n", "holds 2 documents: give one"),
         (b"- 1\n", "the file: Input should be a valid dictionary"),
         (b"seed: {int: [8, 3]}\n", "seed: Value error, the first bound must be below the second"),
     ],
