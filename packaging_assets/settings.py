@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -173,7 +174,13 @@ class Settings(AwsSettings, BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        home = value.expanduser().absolute()
+        if "?" in str(home) or unquote(str(home)) != str(home):
+            raise ValueError(
+                "Dagster names its files by URLs, and would take this for another path: name a folder without '?', and "
+                "without '%' before two hexadecimal digits"
+            )
+        return home
 
     @property
     def environment_name(self) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from packaging_assets.aws_settings import AwsSettings
+from packaging_assets.dagster_storage import open_instance
+from packaging_assets.home import prepare_dagster_home
 from packaging_assets.resources.environment import compute_for, resources_for
 from packaging_assets.settings import (
     PROJECT_ROOT,
@@ -125,6 +127,21 @@ def test_settings_in_use_last_as_long_as_the_block(tmp_path: Path) -> None:
     with use_settings(settings):
         assert current_settings() is settings
     assert current_settings() is not settings
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b"])
+def test_a_home_that_dagster_would_take_for_another_path_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="Dagster names its files by URLs, and would take this for another path"):
+        load_settings(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a b", "ä#b", "100%", "a&b=c"])
+def test_a_home_of_any_other_name_keeps_dagsters_records(tmp_path: Path, name: str) -> None:
+    settings = load_settings(tmp_path / name)
+    prepare_dagster_home(settings)
+    with open_instance(settings.dagster_home) as instance:
+        assert instance.get_runs() == []
+    assert [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("runs.db")] == [name]
 
 
 @pytest.mark.parametrize("page", ["operating.md", "alerts.md"])
