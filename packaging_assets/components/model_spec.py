@@ -211,8 +211,11 @@ def override(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec:
             the model is rather than how it is trained.
     """
     fields: dict[str, Any] = spec.model_dump(mode="json")
-    if "features" not in spec.model_fields_set and not any(key.partition(".")[0] == "features" for key in values):
-        del fields["features"]  # another architecture may have another default
+    if "features" not in spec.model_fields_set:  # another architecture may have another default
+        del fields["features"]
+        if any(key.partition(".")[0] == "features" for key in values):
+            architecture = str(values.get("architecture", spec.architecture))
+            fields["features"] = default_features(architecture).model_dump(mode="json")
     for key, value in values.items():
         _set(fields, key, value)
     try:

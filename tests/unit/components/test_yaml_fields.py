@@ -236,6 +236,16 @@ def test_features_that_the_yaml_names_stay_when_a_run_sets_another_architecture(
     assert found.features == project_features().resolve("tabular")
 
 
+def test_what_a_run_leaves_out_is_left_out_of_the_features_of_the_architecture_that_it_sets():
+    set_otherwise = {"features.exclude": ["price_usd"], "architecture": "catboost_multimodal"}
+    columns = project_features().resolve("multimodal").columns
+
+    found = override(spec(), set_otherwise)
+
+    assert "title" in columns
+    assert found.features.columns == tuple(name for name in columns if name != "price_usd")
+
+
 def test_values_set_one_after_the_other_build_on_each_other():
     found = override(
         spec(class_weights={"suitable": 3}),
