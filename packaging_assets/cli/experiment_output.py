@@ -157,7 +157,7 @@ def tuned_json(tuned: "Tuned") -> dict[str, Any]:
         "best": {**vars(tuned.best), "overrides": dict(tuned.best.overrides)},
         "experiment": tuned.record.model_dump(mode="json"),
         "set": set_lines(dict(tuned.best.overrides)),
-        "yaml": yaml_snippet(dict(tuned.best.overrides)),
+        "yaml": yaml_snippet(dict(tuned.in_yaml)),
     }
 
 
@@ -181,7 +181,7 @@ def print_tuned(tuned: "Tuned") -> None:
     line = f"packaging experiment run {tuned.record.model} --week {tuned.week} {set_lines(overrides)}"
     screen.print(Text(f"To see it again: {line}"), soft_wrap=True)
     screen.print("To have it for good, in the model's YAML:")
-    screen.print(Text(yaml_snippet(overrides)), soft_wrap=True)
+    screen.print(Text(yaml_snippet(dict(tuned.in_yaml))), soft_wrap=True)
 
 
 def _trials_table(tuned: "Tuned") -> Any:

@@ -230,6 +230,27 @@ def override(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec:
         raise OverrideError(f"{spec.name}: {what} cannot be: {reason}") from None
 
 
+ADJUSTMENTS = {"features.include", "features.exclude"}
+"""Keys that say what is added to a model's features or left out; its YAML says of which set as well."""
+
+
+def as_in_yaml(spec: ModelSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What to write into the model's YAML, by dotted key, for what `override` makes of it with these values.
+
+    Raises:
+        OverrideError: as `override`.
+    """
+    adjusted = {key.removeprefix("features."): value for key, value in values.items() if key in ADJUSTMENTS}
+    if not adjusted:
+        return dict(values)
+    before = override(spec, {key: value for key, value in values.items() if key not in ADJUSTMENTS}).features
+    named = (name for name, columns in project_features().sets.items() if set(columns) == set(before.columns))
+    found = next(named, None)
+    lists = override(spec, values).features.model_dump(mode="json", exclude={"scores"}, exclude_defaults=True)
+    features = lists if found is None else {"set": found, **adjusted}
+    return {**{key: value for key, value in values.items() if not key.startswith("features")}, "features": features}
+
+
 FIXED = ("name", "package_type", "stage", "replaces", "owners")
 """Fields that no run may set otherwise than the YAML does."""
 
@@ -241,7 +262,7 @@ MAY_BE_SET = [name for name in ModelSpec.model_fields if name not in {*FIXED, "l
 def _set(fields: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     _check_may_be_set(key)
-    if key in {"features.include", "features.exclude"}:
+    if key in ADJUSTMENTS:
         fields["features"] = _adjusted(fields["features"], last, value)
         return
     if path == ["class_weights"] and not isinstance(fields["class_weights"], dict):

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from packaging_assets.components.model_spec import ModelSpec
+from packaging_assets.components.model_spec import ModelSpec, as_in_yaml
 from packaging_assets.components.search_space import SearchSpace
 from packaging_assets.experiments.errors import ExperimentError
 from packaging_assets.experiments.experiment import run_experiment
@@ -36,6 +37,7 @@ class Tuned:
     """What a search found. `unchanged` is the model as its YAML has it, measured like the trials.
 
     `record` is the best trial as an experiment: trained on all training rows, judged by the validation rows, once.
+    `in_yaml` are its values as the model's YAML would have them.
     """
 
     study: str
@@ -44,6 +46,7 @@ class Tuned:
     unchanged: Measure
     best: Trial
     record: ExperimentRecord
+    in_yaml: Mapping[str, Any]
 
 
 def tune(
@@ -85,7 +88,7 @@ def tune(
         on_trial(len(finished))
     best = _best(finished, spec)
     record = run_experiment(bench, spec.name, best.overrides, [week], label=LABEL)
-    return Tuned(name, week, tuple(finished), unchanged, best, record)
+    return Tuned(name, week, tuple(finished), unchanged, best, record, as_in_yaml(spec, best.overrides))
 
 
 def _digest(search: Search, unchanged: Measure) -> str:

@@ -5,12 +5,14 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from packaging_assets.cli.experiment_values import yaml_snippet
 from packaging_assets.components.gate_columns import check_gate_columns
 from packaging_assets.components.instance_spec import InstanceSpec
 from packaging_assets.components.label_rules import LabelRules
-from packaging_assets.components.model_spec import ModelSpec, OverrideError, override
+from packaging_assets.components.model_spec import ModelSpec, OverrideError, as_in_yaml, override
 from packaging_assets.components.project_features import extract_columns, project_features
 from packaging_assets.components.training_steps import plan_metrics, plan_model, plan_split
 from packaging_assets.domain.architectures import architecture_class
@@ -244,6 +246,24 @@ def test_what_a_run_leaves_out_is_left_out_of_the_features_of_the_architecture_t
 
     assert "title" in columns
     assert found.features.columns == tuple(name for name in columns if name != "price_usd")
+
+
+@pytest.mark.parametrize(
+    ("fields", "values"),
+    [
+        ({}, {"features.exclude": ["price_usd"], "seed": 7}),
+        ({}, {"features.include": ["title"], "architecture": "catboost_multimodal", "features.exclude": ["brand"]}),
+        ({"features": "tabular"}, {"features.include": ["image_embedding"]}),
+        ({"features": {"numeric": ["weight_kg", "price_usd"]}}, {"features.exclude": ["price_usd"]}),
+        ({}, {"parameters.depth": 4}),
+    ],
+)
+def test_what_a_run_sets_can_be_written_into_the_yaml(fields, values):
+    written = as_in_yaml(spec(**fields), values)
+    nested = yaml.safe_load(yaml_snippet(written))["attributes"]
+    assert spec(**{**fields, **nested}).features == override(spec(**fields), values).features
+    kept = {key: value for key, value in written.items() if key != "features"}
+    assert kept == {key: value for key, value in values.items() if not key.startswith("features")}
 
 
 def test_values_set_one_after_the_other_build_on_each_other():
