@@ -14,7 +14,8 @@ def announce_decision(settings: Settings, registry: ModelRegistry, model: str) -
     """Show what a decision about a model's version means for the live model of its package type.
 
     The decision may be about another one: as long as a model that replaces another has no approved version, what is
-    decided about the other moves its champion.
+    decided about the other moves its champion. Of several who decide at once, the last to record what serves looks
+    whether it still does.
 
     Returns:
         Whether something was recorded; nothing is where no model is live for the package type.
@@ -22,8 +23,11 @@ def announce_decision(settings: Settings, registry: ModelRegistry, model: str) -
     Raises:
         ModelSetError: the models' YAML files cannot be read, or contradict one another.
     """
-    serving = serving_champion(registry, load_models(), model)
-    return False if serving is None else announce_champion(settings, *serving)
+    models, told, is_recorded = load_models(), None, False
+    while (serving := serving_champion(registry, models, model)) != told and serving is not None:
+        is_recorded |= announce_champion(settings, *serving)
+        told = serving
+    return is_recorded
 
 
 def announce_champion(settings: Settings, model: str, champion: ModelVersion | None) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from test_models_command import register
 
+from packaging_assets import champion_events
 from packaging_assets.cli.models import models
 from packaging_assets.components.assets.champion import DATA_VERSION_TAG
 from packaging_assets.home import prepare_home
@@ -192,3 +193,18 @@ def test_an_announcement_that_was_cut_off_is_made_by_the_same_decision_again(run
     run("review", "mailer", "2", "--approve", *BY_ADA)
     assert recorded(home) == ["2"]
     assert len(registry_of(home).history("mailer")) == 3
+
+
+def test_of_two_decisions_at_once_the_graph_shows_what_both_come_to(run, home, monkeypatch):
+    prepare_home(load_settings(home))
+    opened = champion_events.open_instance
+
+    def while_somebody_else_decides(folder):
+        monkeypatch.setattr(champion_events, "open_instance", opened)
+        run("pin", "mailer", "1", *BY_ADA)
+        return opened(folder)
+
+    monkeypatch.setattr(champion_events, "open_instance", while_somebody_else_decides)
+    run("approve", "mailer", "2", *BY_ADA)
+    assert recorded(home) == ["1", "2", "1"]
+    assert json.loads(run("show", "mailer", "champion", "--json").stdout)["version"] == 1
