@@ -25,7 +25,7 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 
 def monthly_partitions(settings: Settings) -> dg.MonthlyPartitionsDefinition:
-    """Months of full-inventory inference; the month that `last_day` lies in counts as over on that day."""
+    """Months of full-inventory inference; one that `last_day` cuts short is one too, unlike a week."""
     return dg.MonthlyPartitionsDefinition(
         start_date=settings.first_week.replace(day=1).isoformat(),
         end_date=month_after(settings.last_day).isoformat() if settings.last_day else None,
