@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -160,6 +169,14 @@ class Settings(AwsSettings, BaseSettings):
         if value.weekday() != 0:
             monday = value - dt.timedelta(days=value.weekday())
             raise ValueError(f"{value} is a {value:%A}; weeks begin on Mondays: use {monday}")
+        return value
+
+    @field_validator("last_day")
+    @classmethod
+    def _is_not_before_the_first(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        first_week: dt.date | None = info.data.get("first_week")
+        if value and first_week and value < first_week:
+            raise ValueError(f"it is before first_week, which is {first_week}, so that there would be no day at all")
         return value
 
     @field_validator("alert_routes")

@@ -129,6 +129,15 @@ def test_settings_in_use_last_as_long_as_the_block(tmp_path: Path) -> None:
     assert current_settings() is not settings
 
 
+def test_a_last_day_before_the_first_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("first_week = 2025-01-06\nlast_day = 2025-01-05\n")
+    with pytest.raises(
+        SettingsError, match="it is before first_week, which is 2025-01-06, so that there would be no day"
+    ):
+        load_settings(tmp_path)
+    assert load_settings(tmp_path, last_day=dt.date(2025, 1, 6)).last_day == dt.date(2025, 1, 6)
+
+
 @pytest.mark.parametrize("name", ["what?", "a%20b"])
 def test_a_home_that_dagster_would_take_for_another_path_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="Dagster names its files by URLs, and would take this for another path"):
