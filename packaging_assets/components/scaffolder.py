@@ -21,14 +21,16 @@ class PackageModelScaffolder(dg.Scaffolder[NewModel]):
 
         Raises:
             NewModelError: there cannot be such a model, or it was asked for in Python.
+            ModelSetError: the YAML files of the models there are cannot be read, or contradict one another.
         """
         from packaging_assets.components.model_files import DEFS, load_models
+        from packaging_assets.components.model_set import ModelSetError
 
         folder = request.target_path
         try:
             _check_yaml_file(request)
             write_new_model(folder, folder.name, request.params, load_models(), DEFS)
-        except NewModelError:
+        except (NewModelError, ModelSetError):
             _remove_if_empty(folder)
             raise
 

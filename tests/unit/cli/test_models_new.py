@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from packaging_assets.cli.models import models
 from packaging_assets.components import model_files
 from packaging_assets.components.model_files import load_models
+from packaging_assets.components.model_set import ModelSetError
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.new_model import NewModel, NewModelError
 from packaging_assets.components.scaffolder import PackageModelScaffolder
@@ -197,5 +198,16 @@ def test_dg_is_refused_what_cannot_be_and_its_folder_is_taken_back(defs, changes
 
     with pytest.raises(NewModelError):
         PackageModelScaffolder().scaffold(request(folder, **changes))
+
+    assert not folder.exists()
+
+
+def test_dg_is_told_of_models_that_contradict_one_another_and_its_folder_is_taken_back(defs):
+    (defs / "box" / "defs.yaml").write_text(BOX.replace("{", "{name: mailer, "))
+    folder = defs / "by_dg"
+    folder.mkdir()
+
+    with pytest.raises(ModelSetError, match="two models are called 'mailer'"):
+        PackageModelScaffolder().scaffold(request(folder))
 
     assert not folder.exists()
