@@ -101,11 +101,17 @@ class Workbench:
         return Chain(self.store, self.compute, self.related(spec), week, provenance, self.on_step)
 
     def weeks(self, spec: ModelSpec) -> list[str]:
-        """The weeks with the model's labels and features, oldest first."""
+        """The weeks with the model's labels and features, oldest first; whoever reads damaged ones is told."""
         needed = (spec.labels_key, "features")
         keys = [parse_uri(uri)[:2] for uri in self.store.uris()]
         named = {week for key, week in keys if key in needed and week is not None}
-        return [week for week in sorted(named) if all(self.store.current(key, week) for key in needed)]
+        return [week for week in sorted(named) if all(self._is_there(key, week) for key in needed)]
+
+    def _is_there(self, asset_key: str, week: str) -> bool:
+        try:
+            return self.store.current(asset_key, week) is not None
+        except ArtifactError:
+            return True
 
     def check_weeks(self, spec: ModelSpec, weeks: Sequence[str]) -> tuple[str, ...]:
         """The weeks in order, each once; of none given, the latest that there is data for.

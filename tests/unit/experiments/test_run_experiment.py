@@ -167,6 +167,16 @@ def test_what_cannot_be_is_told_in_one_sentence(
     assert bench.records.all() == []
 
 
+def test_a_damaged_week_hinders_no_experiment_with_another_and_is_told_by_its_own(bench: Workbench):
+    features = bench.store.current("features", WEEKS[0])
+    assert features is not None
+    shutil.rmtree(bench.store.locate(features, ""))
+    record = run_experiment(bench, "mailer", {}, [WEEKS[1]])
+    assert [week.week for week in record.weeks] == [WEEKS[1]]
+    with pytest.raises(ExperimentError, match="which is not there: materialize features for this partition again"):
+        run_experiment(bench, "mailer", {}, [WEEKS[0]])
+
+
 def test_without_any_data_it_says_how_to_get_some(tmp_path: Path):
     with pytest.raises(ExperimentError, match="No week has labels and features yet: packaging run weekly"):
         run_experiment(bench_over(tmp_path / "home"), "mailer", {})
