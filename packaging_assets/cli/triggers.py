@@ -137,5 +137,7 @@ def _report(outcome: "Outcome") -> None:
         click.echo(f"{name} launched nothing: {' '.join(problems)}", err=True)
     for trouble in outcome.trouble:
         click.echo(trouble, err=True)
-    if not (outcome.launches or outcome.rejected or outcome.trouble):
+    for name in outcome.unfinished:
+        click.echo(f"{name!a} is still being written, or no JSON: look again in some seconds (packaging triggers run).")
+    if not (outcome.launches or outcome.rejected or outcome.trouble or outcome.unfinished):
         click.echo("No trigger files are waiting.")

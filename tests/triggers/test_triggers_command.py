@@ -69,3 +69,12 @@ def test_what_waits_for_an_earlier_run_to_end_is_launched_once_though_another_pr
     assert sorted(runner.partitions) == ["2025-01-06", "2025-01-12", "2025-01-13", "2025-01-20"]
     done = (runner.home / "triggers" / "done").glob("*.run.json")
     assert sorted(key for path in done for key in json.loads(path.read_text())["runs"]) == sorted(runner.partitions)
+
+
+def test_a_file_that_is_still_being_written_is_not_told_as_none(runner: SlowRunner):
+    assert launch_what_waits(runner.home).stdout == "No trigger files are waiting.\n"
+    (runner.home / "triggers" / "half.json").write_text('{"pipeline": "train", ')
+    said = launch_what_waits(runner.home)
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert said.stdout.startswith("'half.json' is still being written, or no JSON: look again in some seconds")
+    assert runner.partitions == []
