@@ -67,7 +67,7 @@ class MeasuredDifference(_Frozen):
 
 
 class ChampionBefore(_Frozen):
-    """The version that served before the week, and the difference to it; none where the rows do not allow one."""
+    """The version that served before the week, and the difference to it."""
 
     model: str
     version: int
@@ -75,7 +75,10 @@ class ChampionBefore(_Frozen):
 
 
 class WeekRecord(_Frozen):
-    """One week of an experiment: `baseline` is the model as its YAML has it."""
+    """One week of an experiment: `baseline` is the model as its YAML has it.
+
+    `to_baseline` is None where the two share too few rows, `champion` where no version served before the week.
+    """
 
     week: str
     candidate: Evaluation
