@@ -17,7 +17,7 @@ home = click.Path(file_okay=False, path_type=Path)
 
 @click.command(
     epilog=example(
-        "packaging models promote mailer champion --from .packaging --to ../live/.packaging "
+        "packaging models promote mailer champion --from homes/test --to homes/live "
         '--reason "Four good weeks in the test environment"'
     )
 )

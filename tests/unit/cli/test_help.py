@@ -1,9 +1,12 @@
 """What `--help` says of commands."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from packaging_assets.cli.main import COMMANDS, main
+from packaging_assets.settings import load_settings
 
 
 def help_of(*command: str) -> list[str]:
@@ -30,3 +33,10 @@ def test_the_example_of_ingest_can_be_pasted_into_a_shell():
         "    packaging ingest --products samples/products.csv --tests samples/package_tests.csv \\",
         "                     --feedback samples/customer_feedback.csv",
     ]
+
+
+def test_the_homes_in_the_example_of_promote_are_environments_of_two_names():
+    (line,) = [line for line in help_of("models", "promote") if "--from homes" in line]
+    words = line.split()
+    names = [load_settings(Path(words[words.index(option) + 1])).environment_name for option in ("--from", "--to")]
+    assert names == ["test", "live"]
