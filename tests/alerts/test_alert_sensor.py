@@ -343,6 +343,61 @@ def test_a_retry_that_never_comes_is_an_alert_in_the_end(home: Home) -> None:
     assert home.cursor.awaiting_retry == {}
 
 
+def test_a_retry_that_was_deleted_since_tells_of_nothing_so_the_first_attempt_does(home: Home) -> None:
+    run_id = home.run(broken(ValueError("the network")), tags=RETRIES)
+    home.instance.add_run_tags(run_id, {"dagster/auto_retry_run_id": "deleted"})
+    home.take()
+    (alert,) = home.kept
+    assert alert.failure_keys == (f"run:{run_id}:failed:bag__model",)
+
+
+def test_a_run_that_somebody_starts_again_by_hand_tells_only_of_itself(home: Home) -> None:
+    first = home.run(gates(density_is_stable=(False, "ERROR")))
+    home.take()
+    again = home.run(gates(enough_rows=(False, "WARN")), tags={"dagster/parent_run_id": first})
+    home.take(instance=Parented(home.instance))
+    assert [alert.failure_keys for alert in home.kept] == [
+        (f"run:{first}:check:bag/metrics:density_is_stable:{WEEK}",),
+        (f"run:{again}:check:bag/metrics:enough_rows:{WEEK}",),
+    ]
+
+
+def test_a_run_that_was_deleted_since_it_ended_is_no_alert(home: Home) -> None:
+    run_id = home.run(gates(density_is_stable=(False, "ERROR")))
+    home.instance.run_storage.delete_run(run_id)
+    home.take()
+    assert (home.kept, home.cursor.awaiting_retry) == ([], {})
+    assert home.cursor.ended.keys() == {"RUN_SUCCESS"}
+
+
+def test_of_a_run_over_several_weeks_each_weeks_decision_is_told(home: Home) -> None:
+    @dg.asset(key=["bag", "registered_model"], partitions_def=WEEKLY)
+    def registered_model() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"version": 5, "stage": "live", "status": "Rejected"})
+
+    tags = {"dagster/asset_partition_range_start": "2025-01-06", "dagster/asset_partition_range_end": WEEK}
+    run_id = dg.materialize([registered_model], instance=home.instance, tags=tags).run_id
+    home.take()
+    (alert,) = home.kept
+    assert {*alert.failure_keys} == {f"run:{run_id}:model:bag:2025-01-06", f"run:{run_id}:model:bag:{WEEK}"}
+
+
+def test_a_test_of_dbt_that_failed_says_of_how_many_rows(home: Home) -> None:
+    key = dg.AssetKey("product_features")
+
+    @dg.asset(key=key, partitions_def=WEEKLY, check_specs=[dg.AssetCheckSpec("unique", asset=key)])
+    def product_features() -> dg.MaterializeResult:
+        failed = dg.AssetCheckResult(
+            check_name="unique", passed=False, metadata={"dagster_dbt/failed_row_count": 3, "limit": "none"}
+        )
+        return dg.MaterializeResult(check_results=[failed])
+
+    home.run(product_features)
+    home.take()
+    (failure,) = home.kept[0].failures
+    assert (failure.kind, failure.value, failure.limit) == ("check", 3.0, None)
+
+
 def test_a_run_that_has_not_started_is_told_once(home: Home) -> None:
     run_id = queued(home.instance, **{"dagster/partition": WEEK})
     home.take()
@@ -356,6 +411,13 @@ def test_a_run_that_has_not_started_is_told_once(home: Home) -> None:
         "- [error] The run is still QUEUED 61 minutes after it was asked for. (value 61, limit 60)"
     )
     assert (alert.failure_keys, alert.owners) == ((f"run:{run_id}:unstarted",), (PLATFORM,))
+
+
+def test_a_run_that_nobody_started_for_days_before_the_first_look_is_left_alone(home: Home) -> None:
+    queued(home.instance)
+    home.clock.advance(home.settings.alert_look_back_days * 86_400)
+    home.take()
+    assert home.kept == []
 
 
 def test_a_queued_run_waits_its_turn_while_the_queue_moves(home: Home) -> None:
@@ -451,6 +513,31 @@ def test_a_feed_that_never_began_is_not_late(home: Home) -> None:
 class LockedWarehouse:
     def fetch(self, *_: object) -> list[dict[str, Any]]:
         raise WarehouseError("the warehouse stayed locked")
+
+
+class CountingWarehouse:
+    def __init__(self) -> None:
+        self.fetched = 0
+
+    def fetch(self, *_: object) -> list[dict[str, Any]]:
+        self.fetched += 1
+        return []
+
+
+def test_the_warehouse_which_a_reader_may_wait_for_is_asked_every_quarter_of_an_hour(home: Home) -> None:
+    warehouse, asked = CountingWarehouse(), []
+    for seconds in (0, 30, 14 * 60 + 29, 1, 30):
+        home.clock.advance(seconds)
+        home.take(warehouse=warehouse)
+        asked.append(warehouse.fetched)
+    assert asked == [1, 1, 1, 2, 2]
+
+
+def test_late_data_is_told_by_the_look_that_finds_it(home: Home) -> None:
+    arrive(home, "2025-01-07", "2025-01-09")
+    at(home, "2025-01-11T05:59")
+    outcome = home.take()
+    assert (len(outcome.sent), home.inbox.received) == (1, [("raw/products: data did not arrive", False)])
 
 
 def test_a_warehouse_that_is_busy_is_an_alert_only_when_it_stays_so(home: Home) -> None:

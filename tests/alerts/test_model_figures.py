@@ -207,6 +207,34 @@ def test_a_result_of_the_cache_that_no_run_told_of_is_told_without_its_cost(home
     assert home.metrics == {("Rows", "daily_inference"): [(200.0, 1.0)]}
 
 
+def test_a_verdict_that_changed_over_the_same_figures_is_told(home: Home) -> None:
+    for verdict in ("reject", "approve", "reject"):
+        home.run(made("bag", "registered_model", fingerprint="f1", verdict=verdict))
+    assert home.look() == "2 figures of 3 runs"
+    assert home.metrics == {("Verdict", "bag"): [(0.0, 2.0)]}
+
+
+def test_what_another_week_told_of_and_runs_before_the_last_are_told_apart(home: Home) -> None:
+    def hit(fingerprint: str, pr_auc: float) -> dg.AssetsDefinition:
+        return made("bag", "metrics", cache="hit", fingerprint=fingerprint, pr_auc=pr_auc)
+
+    other_week = dg.AssetMaterialization(["bag", "metrics"], partition="2025-01-06", metadata={"fingerprint": "f1"})
+    home.instance.report_runless_asset_event(other_week)
+    for fingerprint, pr_auc in (("f1", 0.5), ("f2", 0.25), ("f1", 0.5)):
+        home.run(hit(fingerprint, pr_auc))
+    assert home.look() == "2 figures of 3 runs"
+    assert home.metrics == {("PrAuc", "bag"): [(0.75, 2.0)]}
+
+
+def test_a_run_that_was_cancelled_is_no_failure_and_a_cost_in_another_currency_none_in_dollars(home: Home) -> None:
+    run_id = home.run(made("monthly", "predictions", **computed(8.0, job_cost=0.5, job_currency="EUR")))
+    run = home.instance.get_run_by_id(run_id)
+    assert run is not None
+    home.instance.report_run_canceled(run)
+    home.look()
+    assert home.metrics == {("Seconds", "monthly_inference"): [(8.0, 1.0)]}
+
+
 def test_a_failed_run_is_counted_and_what_it_had_made_is_told(home: Home) -> None:
     @dg.asset(key=["bag", "metrics"], partitions_def=WEEKLY, deps=[["bag", "split"]])
     def broken() -> None:
