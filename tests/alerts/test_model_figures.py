@@ -207,6 +207,13 @@ def test_a_result_of_the_cache_that_no_run_told_of_is_told_without_its_cost(home
     assert home.metrics == {("Rows", "daily_inference"): [(200.0, 1.0)]}
 
 
+def test_what_is_computed_once_more_took_its_time_once_more(home: Home) -> None:
+    for _ in range(2):
+        home.run(made("bag", "split", **computed(2.0, row_count=900)))
+    assert home.look() == "6 figures of 2 runs"
+    assert home.metrics["Seconds", "bag"] == [(4.0, 2.0)]
+
+
 def test_a_verdict_that_changed_over_the_same_figures_is_told(home: Home) -> None:
     for verdict in ("reject", "approve", "reject"):
         home.run(made("bag", "registered_model", fingerprint="f1", verdict=verdict))
