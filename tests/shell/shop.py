@@ -95,11 +95,11 @@ class Shop:
         }
         return self.registry.register(Registration(**{**given, **fields}))
 
-    def receive(self, table: pa.Table) -> None:
+    def receive(self, table: pa.Table, cadence: str = "daily", partition: str = DAY) -> None:
         with self.store.scratch() as scratch:
             (scratch / "out").mkdir()
             write_parquet(table, scratch / "out" / "part-00000.parquet")
-            self._commit("daily/inventory", DAY, scratch / "out", str(table["density_kg_per_l"][0].as_py()))
+            self._commit(f"{cadence}/inventory", partition, scratch / "out", str(table["density_kg_per_l"][0].as_py()))
 
     def predict(self, materialize: Run) -> dg.ExecuteInProcessResult:
         return materialize("daily/predictions", partition=DAY, **self.resources)

@@ -1,5 +1,6 @@
 """Shadow models predict beside the live ones: by themselves, into a table of their own, and in nobody's way."""
 
+import datetime as dt
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,20 @@ def shadows(settings: Settings) -> dg.Definitions:
     return shadow_definitions(MODELS, settings)
 
 
-def score(shop: Shop, shadows: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    (asset,) = [asset for asset in shadows.assets or [] if KEY in getattr(asset, "keys", ())]
+def asset_of(shadows: dg.Definitions, cadence: str) -> dg.AssetsDefinition:
+    key = dg.AssetKey([cadence, "shadow_predictions"])
+    (asset,) = [asset for asset in shadows.assets or [] if key in getattr(asset, "keys", ())]
     assert isinstance(asset, dg.AssetsDefinition)
+    return asset
+
+
+def score(
+    shop: Shop, shadows: dg.Definitions, instance: dg.DagsterInstance, cadence: str = "daily", partition: str = DAY
+) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [asset],
+        [asset_of(shadows, cadence)],
         instance=instance,
-        partition_key=DAY,
+        partition_key=partition,
         resources={**shop.resources, "compute": InProcessCompute(), "clock": SystemClock()},
         raise_on_error=False,
     )
@@ -87,6 +95,41 @@ def test_each_shadow_is_loaded_beside_and_the_live_predictions_stay_as_they_are(
     assert loads == [{"n": 1, "last": 1}]
     assert metadata_of(score(shop, shadows, instance))["cache"] == "hit"
     assert shadow_rows(shop)[1][4] == 2
+
+
+@pytest.mark.parametrize(
+    ("cadence", "partition", "as_of"), [("daily", DAY, "2025-02-17"), ("monthly", "2025-01-01", "2025-02-01")]
+)
+def test_what_a_shadow_said_is_filed_under_its_day_or_month(
+    shop: Shop, shadows: dg.Definitions, instance: dg.DagsterInstance, cadence: str, partition: str, as_of: str
+) -> None:
+    shop.receive(products(100, 5), cadence, partition)
+    shop.register(shop.scores, model="box_first", stage="shadow")
+    assert metadata_of(score(shop, shadows, instance, cadence, partition))["dagster/row_count"] == 100
+    filed = shop.warehouse.fetch("select distinct cadence, partition_start, as_of from ml.shadow_predictions", {})
+    assert filed == [
+        {
+            "cadence": cadence,
+            "partition_start": dt.date.fromisoformat(partition),
+            "as_of": dt.datetime.fromisoformat(as_of),
+        }
+    ]
+
+
+def test_a_shadow_that_joins_is_scored_beside_what_the_cache_has_and_makes_it_another_result(
+    shop: Shop, shadows: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    found: list[tuple[dict[str, int], str]] = []
+    versions: set[str] = set()
+    for name in NAMES:
+        shop.register(shop.scores, model=name, stage="shadow")
+        result = score(shop, shadows, instance)
+        metadata = metadata_of(result)
+        found.append((metadata["models"], metadata["cache"]))
+        (event,) = result.get_asset_materialization_events()
+        versions.add((event.step_materialization_data.materialization.tags or {})["dagster/data_version"])
+    assert found == [({"box_first": 1}, "miss"), ({"box_first": 1, "box_second": 1}, "miss")]
+    assert len(versions) == 2
 
 
 def test_a_shadow_that_cannot_score_stops_neither_the_others_nor_the_live_predictions(
@@ -139,14 +182,14 @@ def test_the_jobs_are_the_shadows_own_and_only_where_there_are_shadows(
 
 
 def test_a_shadows_edges_lead_to_its_versions_and_the_inventory(shadows: dg.Definitions) -> None:
-    (asset,) = [asset for asset in shadows.assets or [] if KEY in getattr(asset, "keys", ())]
-    assert isinstance(asset, dg.AssetsDefinition)
+    asset = asset_of(shadows, "daily")
     (spec,) = asset.specs
-    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {
-        "daily/inventory",
-        "box_first/registered_model",
-        "box_second/registered_model",
+    assert {dep.asset_key.to_user_string(): type(dep.partition_mapping) for dep in spec.deps} == {
+        "daily/inventory": type(None),
+        "box_first/registered_model": dg.AllPartitionMapping,
+        "box_second/registered_model": dg.AllPartitionMapping,
     }
+    assert {asset_of(shadows, cadence).op.pool for cadence in ("daily", "monthly")} == {"warehouse"}
 
 
 @pytest.mark.parametrize("loaders", [("predictions",), ("predictions", "shadow_predictions")])
@@ -193,3 +236,18 @@ def test_the_sensor_asks_once_for_what_the_live_models_have_scored(
     ]
     stored.report_runless_asset_event(dg.AssetMaterialization(KEY, partition="2025-01-12"))
     assert unscored(stored, settings) == {"daily": ["2025-01-11"], "monthly": ["2025-01-01"]}
+
+
+def test_of_months_the_last_one_is_asked_for_until_its_shadow_predictions_are_there(
+    home: Settings, stored: dg.DagsterInstance
+) -> None:
+    for month in ("2025-01-01", "2025-02-01"):
+        stored.report_runless_asset_event(dg.AssetMaterialization(["monthly", "predictions"], partition=month))
+    assert unscored(stored, home) == {"daily": [], "monthly": ["2025-02-01"]}
+    done = dg.AssetMaterialization(["monthly", "shadow_predictions"], partition="2025-02-01")
+    stored.report_runless_asset_event(done)
+    assert unscored(stored, home) == {"daily": [], "monthly": []}
+
+
+def test_the_sensor_runs_without_anybody_starting_it(home: Settings) -> None:
+    assert shadow_sensor(home).default_status is dg.DefaultSensorStatus.RUNNING
