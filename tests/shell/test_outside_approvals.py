@@ -72,11 +72,11 @@ def tick(instance, registry, alerts, tmp_path):
         "settings": load_settings(tmp_path),
         "alert_store": alerts,
         "alert_routes": (),
-        "clock": FixedClock(NOW),
     }
 
-    def run(model_registry=registry):
-        context = dg.build_sensor_context(instance=instance, resources={**resources, "model_registry": model_registry})
+    def run(model_registry=registry, now=NOW):
+        bound = {**resources, "model_registry": model_registry, "clock": FixedClock(now)}
+        context = dg.build_sensor_context(instance=instance, resources=bound)
         return str(sensor.evaluate_tick(context).skip_message)
 
     return run
@@ -143,9 +143,30 @@ def test_an_approval_without_a_reason_is_set_back_and_told_once(tick, studio, in
     (failure,) = failures(alerts)
     assert failure.headline == "was decided about outside, and set back"
     assert failure.sentence.startswith("bob made version 2 Approved in SageMaker at ")
+    assert failure.sentence.endswith(" UTC. It is Rejected again.")
     assert failure.remedy.startswith("Decide by name and with a reason: packaging models approve mailer 2 --reason")
     assert failure.owners
     assert champions(instance) == []
+    assert registry.champion("mailer").version == 1
+
+
+def test_each_of_several_decisions_is_shown_and_each_that_is_set_back_is_told(tick, studio, instance, registry, alerts):
+    studio(2, "Approved", ApprovalDescription="The drift is the new supplier.")
+    tick()
+    studio(2, "Rejected", ApprovalDescription="It was not the supplier.")
+    assert tick() == "mailer 2 Rejected by bob"
+    assert [(event["version"], event["reason"]) for event in champions(instance)] == [
+        (1, "It was not the supplier."),
+        (2, "The drift is the new supplier."),
+    ]
+    studio(1, "Rejected")
+    tick()
+    studio(2, "Approved")
+    tick()
+    assert [failure.sentence.partition(" in SageMaker")[0] for failure in failures(alerts)] == [
+        "bob made version 2 Approved",
+        "bob made version 1 Rejected",
+    ]
     assert registry.champion("mailer").version == 1
 
 
@@ -181,6 +202,54 @@ def test_a_registry_that_cannot_be_listed_is_told(tick, alerts):
 
     assert tick(Gone()) == "the registry: S3 is on holiday."
     assert [failure.severity for failure in failures(alerts)] == ["error"]
+    assert [failure.owners for failure in failures(alerts)] == [("team:packaging-platform",)]
+
+
+class Troubled:
+    """A registry of three models; of two of them a call fails."""
+
+    def __init__(self, registry, call):
+        self._registry, self._call = registry, call
+
+    def __getattr__(self, name):
+        found = getattr(self._registry, name)
+        return self._fail if name == self._call else found
+
+    def _fail(self, model):
+        if model in {"bag", "box"}:
+            raise RegistryError("SageMaker is on holiday.")
+        return getattr(self._registry, self._call)(model)
+
+    def models(self):
+        return ["bag", "box", "mailer"]
+
+
+@pytest.mark.parametrize("call", ["reconcile", "outside_decisions"])
+def test_every_model_in_trouble_is_told_by_itself_and_again_the_next_day(tick, studio, registry, alerts, call):
+    studio(2, "Approved", ApprovalDescription="fine")
+    registry.reconcile("mailer")
+    troubled = Troubled(registry, call)
+    trouble = "bag: SageMaker is on holiday.; box: SageMaker is on holiday."
+    assert tick(troubled) == f"mailer 2 Approved by bob; {trouble}"
+    tick(troubled)
+    assert tick(troubled, NOW + dt.timedelta(days=1)) == trouble
+    assert sorted(failure.key for failure in failures(alerts)) == [
+        f"trouble:outside approvals:{model}:{day}" for model in ("bag", "box") for day in ("2025-02-03", "2025-02-04")
+    ]
+
+
+def test_what_was_decided_before_a_model_got_into_trouble_is_passed_on(tick, studio, registry, instance):
+    class Behind(Troubled):
+        def reconcile(self, _model):
+            raise RegistryError("SageMaker is on holiday.")
+
+        def models(self):
+            return ["mailer"]
+
+    studio(2, "Approved", ApprovalDescription="fine")
+    registry.reconcile("mailer")
+    assert tick(Behind(registry, "")) == "mailer 2 Approved by bob; mailer: SageMaker is on holiday."
+    assert [event["version"] for event in champions(instance)] == [2]
 
 
 @pytest.mark.parametrize(("env", "names"), [("local", []), ("aws", ["outside_approvals"])])
