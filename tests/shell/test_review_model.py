@@ -101,6 +101,15 @@ def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told(review, r
     assert review("pin", 1, actor="ann", expected_decisions=1).success
     name, message = error_of(review("pin", 2, actor="bob", expected_decisions=1))
     assert (name, "ann decided first: pin of mailer version 1" in message) == ("ConflictError", True)
+    for decision in ("unpin", "undo"):
+        name, message = error_of(review(decision, actor="bob", expected_decisions=1))
+        assert (name, "ann decided first: pin of mailer version 1" in message) == ("ConflictError", True)
+    assert registry.champion("mailer").version == 1
+    assert review("unpin", actor="bob", expected_decisions=2).success
+    assert registry.champion("mailer").version == 2
+
+    name, message = error_of(review("approve", 1, actor="ann", expected_status="Rejected"))
+    assert (name, "Version 1 of mailer is no longer Rejected" in message) == ("ConflictError", True)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +118,7 @@ def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told(review, r
         ({"decision": "approve"}, "approve must name a version"),
         ({"decision": "undo", "version": 2}, "undo must not name a version"),
         ({"decision": "approve", "version": 2, "reason": " "}, "a decision needs a name and a written reason"),
+        ({"decision": "approve", "version": 2, "actor": " "}, "a decision needs a name and a written reason"),
         ({"decision": "approve", "version": 2, "model": "sack"}, "There is no model 'sack' in the registry"),
         ({"decision": "approve", "version": 0}, "greater than or equal to 1"),
         ({"decision": "approve", "version": 2, "expected_status": "Good"}, "'Good' is not a valid Status"),
