@@ -10,6 +10,7 @@ import pytest
 
 from packaging_assets.definitions import build_definitions
 from packaging_assets.home import prepare_home
+from packaging_assets.resources.alert_store import AlertStore
 from packaging_assets.resources.clock import FixedClock
 from packaging_assets.settings import load_settings
 
@@ -98,8 +99,8 @@ def test_a_rejected_file_is_kept_for_the_alert_sensor_and_named_in_the_tick(tick
 
     assert not result.run_requests
     assert "bad.json launched nothing: partition = '2025-01-14'" in str(result.skip_message)
-    log = tick.settings.alerts_path
-    assert log.exists()
+    (kept,) = AlertStore(tick.settings.alerts_path).alerts()
+    assert (kept.alert.owners, kept.alert.subject) == ((tick.settings.alert_owner,), "triggers")
     assert (tick.folder / "rejected" / "bad.json.error.txt").read_text().startswith("partition = '2025-01-14'")
 
 

@@ -154,6 +154,27 @@ def test_a_file_that_stays_half_written_is_rejected_in_the_end_and_told_of_once(
     assert home.alerts[0].failures[0].remedy == f"Correct triggers/rejected/{place} and drop it again."
 
 
+def test_a_file_that_is_rejected_again_under_its_name_is_told_of_again(folder: LocalHome):
+    for minute in (0, 1):
+        folder.drop([], "bad.json")
+        os.utime(folder.root / "bad.json", (60 * minute, 60 * minute))
+        folder.look()
+
+    assert [alert.failure_keys for alert in folder.alerts] == [("trigger:bad.json:0.0",), ("trigger:bad.json:60.0",)]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "partition", "job"),
+    [("train", "2025-01-13", "weekly"), ("daily", "2025-01-13", "daily"), ("monthly", "2025-01-01", "monthly")],
+)
+def test_each_pipeline_is_a_job_of_its_own(folder: LocalHome, pipeline: str, partition: str, job: str):
+    folder.drop({"pipeline": pipeline, "partition": partition})
+
+    (launch,) = folder.look().launches
+
+    assert (launch.run.job, launch.run.partition) == (job, partition)
+
+
 def test_files_still_being_copied_under_another_name_are_left_alone(home: Home):
     for name in (".request.json", "request.json.tmp", "request.part"):
         home.drop(TRAIN, name)
