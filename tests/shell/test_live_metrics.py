@@ -105,12 +105,24 @@ def test_the_same_outcomes_are_not_measured_again(materialize: Run, measured: Se
     run(materialize, measured)
     # What other weeks bring, and versions that gave none of these scores, change nothing.
     other = OUTCOMES.replace("create table marts.prediction_outcomes as", "insert into marts.prediction_outcomes")
-    warehouse_for(measured).load({}, [(other.replace("2025-01-20", "2025-01-27"), {})])
     model_registry_for(measured).register(replace(BAG, training_week="2025-01-13"))
+    next_week = other.replace("2025-01-20", "2025-01-27").replace("cast(1 as bigint) as model_v", "2 as model_v")
+    warehouse_for(measured).load({}, [(next_week, {})])
     assert metadata_of(run(materialize, measured))["cache"] == "hit"
     newer = other.replace("'P' ||", "'Q' ||").replace("2025-01-13", "2025-01-14")
     warehouse_for(measured).load({}, [(newer, {})])
     assert metadata_of(run(materialize, measured))["outcomes"] == 800
+
+
+@pytest.mark.parametrize(("as_of", "judging"), [("2025-01-12", 0), ("2025-01-13", 400)])
+def test_what_was_scored_before_the_weeks_end_that_the_version_learned_from_judges_nothing(
+    materialize: Run, measured: Settings, as_of: str, judging: int
+) -> None:
+    warehouse_for(measured).load(
+        {}, [("update marts.prediction_outcomes set as_of = cast($as_of as timestamp)", {"as_of": as_of})]
+    )
+    shown = metadata_of(run(materialize, measured))
+    assert (shown["outcomes"], shown["judging_rows"]) == (400, judging)
 
 
 def test_a_product_scored_twice_by_a_version_counts_once(materialize: Run, measured: Settings) -> None:
