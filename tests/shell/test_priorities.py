@@ -21,6 +21,13 @@ def test_a_path_is_as_long_as_the_longest_chain_that_begins_with_its_step():
     assert path_seconds(dependencies, seconds) == {"end": 0.0, "card": 0.5, "judge": 2.0, "train": 22.0, "split": 23.0}
 
 
+@pytest.mark.parametrize("order", [["long", "short"], ["short", "long"]])
+def test_of_two_chains_that_begin_with_a_step_the_longer_counts_whichever_comes_first(order):
+    dependencies = {"begin": set(), **{name: {"begin"} for name in order}}
+
+    assert path_seconds(dependencies, {"long": 9.0, "short": 1.0})["begin"] == 9.0
+
+
 def asset(name, started, deps=(), **options):
     @dg.asset(name=name, deps=list(deps), **options)
     def made():

@@ -229,6 +229,40 @@ def test_a_steps_thread_has_the_context_variables_of_the_run(instance):
     assert seen == ["blue"]
 
 
+def test_hooks_hear_of_each_step_that_ended(instance):
+    heard = []
+
+    @dg.success_hook
+    def note_success(context):
+        heard.append(("success", context.op.name))
+
+    @dg.failure_hook
+    def note_failure(context):
+        heard.append(("failure", context.op.name))
+
+    def fail(context):
+        raise ValueError("no such product")
+
+    steps = [step("works", lambda _: None), step("fails", fail)]
+    job = job_of(*steps).with_hooks({note_success, note_failure})
+
+    assert not run(instance, job).success
+    assert sorted(heard) == [("failure", "fails"), ("success", "works")]
+
+
+def test_a_run_whose_output_cannot_be_captured_goes_on_without(instance, monkeypatch):
+    def refuse(_key):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(instance.compute_log_manager, "capture_logs", refuse)
+    result = run(instance, job_of(step("works", lambda _: None)))
+
+    assert result.success
+    (said,) = [event for event in result.all_events if event.message == "The steps' output cannot be captured"]
+    assert said.event_specific_data.error.message == "OSError: No space left on device\n"
+    assert happened(result, "LOGS_CAPTURED") == []
+
+
 def interrupt_once(ready):
     def send():
         ready.wait(PATIENCE)
@@ -254,6 +288,24 @@ def test_an_interruption_ends_a_step_that_asks_for_it_and_starts_no_other(instan
     assert ended == [True]
     assert happened(result, "STEP_START", "STEP_FAILURE") == [("STEP_START", "computes"), ("STEP_FAILURE", "computes")]
     assert instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_an_interrupted_run_has_failed_also_where_the_step_under_way_ends_well(instance):
+    ready = threading.Event()
+
+    def compute(context):
+        ready.set()
+        deadline = time.monotonic() + PATIENCE
+        while not is_interrupted() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    interrupt_once(ready)
+    result = run(instance, job_of(step("computes", compute), step("after", compute, needs=["computes"])))
+
+    assert happened(result, "STEP_START", "STEP_SUCCESS") == [("STEP_START", "computes"), ("STEP_SUCCESS", "computes")]
+    assert instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.FAILURE
+    (failure,) = [event for event in result.all_events if event.is_run_failure]
+    assert failure.event_specific_data.error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def test_an_interruption_reaches_a_step_that_never_asks_and_frees_its_pool(instance):
