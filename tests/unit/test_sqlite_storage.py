@@ -88,11 +88,32 @@ def test_connections_are_closed_after_the_block_and_opened_again_when_needed(
     assert opened == ["runs.db"]
 
 
+def test_connections_are_closed_also_where_the_block_fails(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    def run_and_be_interrupted() -> None:
+        with releasing(instance):
+            dg.materialize([thing], instance=instance)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_and_be_interrupted()
+    assert not list(tmp_path.rglob("*.db-wal"))
+
+
+def test_a_table_is_there_once_it_was_made(instance: dg.DagsterInstance) -> None:
+    storage = instance.event_log_storage
+    assert isinstance(storage, EventLog)
+    assert [storage.has_table("later") for _ in range(2)] == [False, False]
+    with storage.index_connection() as connection:
+        connection.exec_driver_sql("create table later (id int)")
+    assert [storage.has_table("later") for _ in range(2)] == [True, True]
+
+
 def test_connections_do_not_wait_for_the_disk(tmp_path: Path) -> None:
     engines = Engines()
     url = f"sqlite:///{tmp_path}/some.db"
     with engines.of(url).connect() as connection:
         assert connection.exec_driver_sql("pragma synchronous").scalar() == 1  # normal
+        assert connection.exec_driver_sql("pragma busy_timeout").scalar() == 30_000
     assert engines.of(url) is engines.of(url)
     engines.release()
 

@@ -9,6 +9,7 @@ from packaging_assets.resources.built_days import (
     built_fingerprints,
     day_fingerprints,
     dbt_project_hash,
+    forget_built_days,
     record_built_days,
     version_before,
 )
@@ -80,6 +81,7 @@ def test_no_days_have_no_fingerprints(warehouse: DuckDBWarehouse) -> None:
 def test_recording_replaces_what_was_recorded(warehouse: DuckDBWarehouse) -> None:
     record_built_days(warehouse, {DAYS[0]: "a", DAYS[1]: "b"})
     record_built_days(warehouse, {DAYS[1]: "c"})
+    assert warehouse.fetch("select count(*) as n from ops.built_days", {}) == [{"n": 2}]
     assert built_fingerprints(warehouse, before=END) == {DAYS[0]: "a", DAYS[1]: "c"}
     assert built_fingerprints(warehouse, before=dt.datetime(2025, 1, 7)) == {DAYS[0]: "a"}  # noqa: DTZ001
 
@@ -91,6 +93,20 @@ def test_a_version_depends_on_the_days_before_and_no_others(warehouse: DuckDBWar
     assert version_before(warehouse, END, needed=DAYS) == version
     record_built_days(warehouse, {DAYS[2]: "again"})
     assert version_before(warehouse, END, needed=DAYS) != version
+
+
+def test_other_days_built_from_the_same_are_another_version(warehouse: DuckDBWarehouse) -> None:
+    record_built_days(warehouse, {DAYS[0]: "a", DAYS[1]: "a"})
+    version = version_before(warehouse, END, needed=[])
+    forget_built_days(warehouse, [DAYS[1]])
+    record_built_days(warehouse, {DAYS[2]: "a"})
+    assert version_before(warehouse, END, needed=[]) != version
+
+
+def test_forgetting_days_leaves_those_around_them(warehouse: DuckDBWarehouse) -> None:
+    record_built_days(warehouse, dict.fromkeys(DAYS, "a"))
+    forget_built_days(warehouse, [DAYS[2], DAYS[1]])
+    assert built_fingerprints(warehouse, before=END) == {DAYS[0]: "a", DAYS[3]: "a"}
 
 
 def test_missing_days_are_named_with_the_command_that_builds_them(warehouse: DuckDBWarehouse) -> None:
