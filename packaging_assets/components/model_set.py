@@ -147,11 +147,10 @@ def _check_somebody_serves(named: Mapping[str, ModelSpec]) -> None:
     try:
         TopologicalSorter({name: [spec.replaces] for name, spec in live.items() if spec.replaces in live}).prepare()
     except CycleError as error:
-        circle: list[str] = error.args[1]
-        raise ModelSetError(
-            f"these models replace one another in a circle, so that none would serve: {' <- '.join(circle)}; take "
-            "`replaces` out of the one that is to step back",
-            *dict.fromkeys(circle),
+        raise _circular(
+            error,
+            "these models replace one another in a circle, so that none would serve: {circle}; take `replaces` out of "
+            "the one that is to step back",
         ) from None
 
 
@@ -214,11 +213,15 @@ def _in_order(named: Mapping[str, ModelSpec]) -> list[str]:
     try:
         return list(TopologicalSorter({name: spec.feeds_from for name, spec in named.items()}).static_order())
     except CycleError as error:
-        circle: list[str] = error.args[1]
-        raise ModelSetError(
-            f"these models feed from one another in a circle: {' <- '.join(circle)}; take one name out of `feeds_from`",
-            *dict.fromkeys(circle),
+        raise _circular(
+            error, "these models feed from one another in a circle: {circle}; take one name out of `feeds_from`"
         ) from None
+
+
+def _circular(error: CycleError, sentence: str) -> ModelSetError:
+    """What to raise of models in a circle, which the sentence names where it says `{circle}`."""
+    circle: list[str] = error.args[1]
+    return ModelSetError(sentence.format(circle=" <- ".join(circle)), *dict.fromkeys(circle))
 
 
 def _check_one_live(specs: Iterable[ModelSpec]) -> None:

@@ -64,7 +64,7 @@ class ModelCardParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package_type: PackageType
-    model: str | None = Field(default=None, description="The model's name, if it is another than its package type.")
+    model: str = Field(min_length=1, description="The model's name: the package type, unless it has one of its own.")
     week: dt.date = Field(description="The Monday of the training week.")
     fingerprint: str = Field(description="Of the metrics: the identity under which the model is registered.")
     code_version: str = Field(description="Of the code that trained the model; empty if it was not kept.")
@@ -96,9 +96,9 @@ def write_model_card(inputs: Mapping[str, Path], params: ModelCardParams, output
         "subtitle": f"Model card of fingerprint {params.fingerprint[:16]}. Positive class of all figures: "
         f"{SIDES[metrics['minority_label']]}, the rarer label.",
         "verdict": _verdict(read_json(inputs["metrics"] / "verdict.json")),
-        "key_figures": key_figures(metrics, params.model or params.package_type),
+        "key_figures": key_figures(metrics, params.model),
         "judged_on": _judged_on(metrics),
-        "curves": _curves(inputs["metrics"], metrics, params.model or params.package_type),
+        "curves": _curves(inputs["metrics"], metrics, params.model),
         "slices": _slices(metrics.get("slices")),
         "drift": _drift(inputs, params, metrics),
         "label_charts": _label_charts(inputs["labels"], labels, params.package_type, metrics),
@@ -118,10 +118,10 @@ def number(value: float | None, form: str = "{:.4f}") -> str:
 
 def _name(params: ModelCardParams, stage: str | None) -> str:
     """`mailer`; of another model for mailers `mailer_text (shadow model for mailer)`, as a type may have several."""
-    if params.model is None and stage != "shadow":
-        return params.package_type
+    if params.model == params.package_type and stage != "shadow":
+        return params.model
     kind = "shadow model" if stage == "shadow" else "model"
-    return f"{params.model or params.package_type} ({kind} for {params.package_type})"
+    return f"{params.model} ({kind} for {params.package_type})"
 
 
 def key_figures(metrics: Mapping[str, Any], model: str) -> list[tuple[str, str, str]]:

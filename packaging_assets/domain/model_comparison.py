@@ -6,7 +6,7 @@ They are of one model, or of two that decide on one package type: a shadow model
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ FIGURES = (
     ("training rows", ("training_rows",), "{:,}"),
     ("suitable in training rows", ("training_label_rate",), "{:.1%}"),
 )
-AGAINST_CHAMPION = (("difference to that champion", ("champion", "difference"), "{:+.4f}"),)
+DIFFERENCE = ("champion", "difference"), "{:+.4f}"
 MADE_FROM = ("architecture", "seed", "minority_label")
 FEATURE_KINDS = ("numeric", "embedding", "scores", "categorical", "text")
 
@@ -115,9 +115,9 @@ def side_by_side(first: ModelVersion, second: ModelVersion) -> list[tuple[str, s
         ("status", str(first.status), str(second.status)),
         ("verdict of the gates", first.verdict, second.verdict),
         ("champion of its model", _yes(first.is_champion), _yes(second.is_champion)),
-        *_figures(first, second, FIGURES),
+        *((name, _figure(first, path, form), _figure(second, path, form)) for name, path, form in FIGURES),
         ("champion it was held against", _held_against(first), _held_against(second)),
-        *_figures(first, second, AGAINST_CHAMPION),
+        ("difference to that champion", _figure(first, *DIFFERENCE), _figure(second, *DIFFERENCE)),
         ("code version", first.code_version, second.code_version),
     ]
     return [row for row in rows if row[1:] != ("-", "-")]
@@ -212,12 +212,6 @@ def _held_against(version: ModelVersion) -> str:
 
 def _yes(is_so: bool) -> str:  # noqa: FBT001 - a word for a flag
     return "yes" if is_so else "no"
-
-
-def _figures(
-    first: ModelVersion, second: ModelVersion, figures: Iterable[tuple[str, tuple[str, ...], str]]
-) -> list[tuple[str, str, str]]:
-    return [(name, _figure(first, path, form), _figure(second, path, form)) for name, path, form in figures]
 
 
 def _figure(version: ModelVersion, path: tuple[str, ...], form: str) -> str:

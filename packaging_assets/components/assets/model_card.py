@@ -72,7 +72,7 @@ def model_card_asset(
             inputs["champion"] = ArtifactInput(artifact_store, artifact_store.get(champion.artifact_uri))
         params = ModelCardParams(
             package_type=spec.package_type,
-            model=None if spec.name == spec.package_type else spec.name,
+            model=spec.name,
             week=dt.date.fromisoformat(context.partition_key),
             fingerprint=inputs["metrics"].artifact.fingerprint,
             code_version=inputs["candidate"].artifact.provenance.get("code_version", ""),

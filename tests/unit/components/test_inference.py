@@ -1,6 +1,7 @@
 """What predictions are made by, and when they are refused."""
 
 import pytest
+from registered_versions import register
 
 from packaging_assets.components.inference import (
     FailedCheckError,
@@ -12,32 +13,15 @@ from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.domain.architectures import architecture_module
 from packaging_assets.domain.gate_findings import Severity
-from packaging_assets.domain.registry import ModelVersion, Registration
+from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.domain.verdicts import CheckOutcome, Verdict
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 
 MODELS = ModelSet.of([ModelSpec(package_type="mailer", suitable_from=0.4)])
 
 
-@pytest.fixture
-def registry(tmp_path) -> SqliteModelRegistry:
-    return SqliteModelRegistry(tmp_path / "registry.db")
-
-
 def version(registry: SqliteModelRegistry, **metrics: object) -> ModelVersion:
-    registration = Registration(
-        model="mailer",
-        package_type="mailer",
-        training_week="2025-01-06",
-        fingerprint="f",
-        verdict="approve",
-        artifact_uri="a",
-        metrics_uri="m",
-        content_hash="c",
-        code_version="1",
-        metrics=metrics,
-    )
-    return registry.register(registration)
+    return register(registry, "mailer", "2025-01-06", metrics=metrics)
 
 
 def verdict(*checks: tuple[str, bool, Severity]) -> Verdict:

@@ -1,9 +1,6 @@
 """Which versions serve, and which predict beside them, as models go live, are replaced and step back."""
 
-from pathlib import Path
-from typing import Any
-
-import pytest
+from registered_versions import register
 
 from packaging_assets.components.assets.champion import data_version
 from packaging_assets.components.model_set import ModelSet
@@ -16,7 +13,7 @@ from packaging_assets.components.serving import (
     shadow_versions,
     spec_of_version,
 )
-from packaging_assets.domain.registry import ModelVersion, Registration
+from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 
 WEEKS = ("2025-01-06", "2025-01-13", "2025-01-20")
@@ -25,26 +22,6 @@ BOX = ModelSpec(package_type="box")
 TEXT = ModelSpec(package_type="mailer", name="mailer_text", stage="shadow", replaces="mailer", suitable_from=0.6)
 AS_SHADOW = ModelSet.of([MAILER, BOX, TEXT])
 AS_LIVE = ModelSet.of([MAILER, BOX, TEXT.model_copy(update={"stage": "live"})])
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> SqliteModelRegistry:
-    return SqliteModelRegistry(tmp_path / "registry.db")
-
-
-def register(registry: SqliteModelRegistry, model: str, week: str, **fields: Any) -> ModelVersion:
-    given: dict[str, Any] = {
-        "model": model,
-        "package_type": "box" if model == "box" else "mailer",
-        "training_week": week,
-        "fingerprint": f"{week} {fields}",
-        "verdict": "approve",
-        "artifact_uri": "a",
-        "metrics_uri": "m",
-        "content_hash": f"{model} {week}",
-        "code_version": "1",
-    }
-    return registry.register(Registration(**{**given, **fields}))
 
 
 def named(versions: dict[str, ModelVersion]) -> dict[str, tuple[str, int]]:

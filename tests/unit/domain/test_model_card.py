@@ -126,6 +126,7 @@ def card(inputs: dict[str, Path], output: Path, **changes: Any) -> str:
     output.mkdir()
     params = {
         "package_type": "box",
+        "model": "box",
         "week": WEEK,
         "fingerprint": FINGERPRINT,
         "code_version": "0.1.0+0123456789ab",
@@ -330,13 +331,13 @@ def test_a_split_by_time_is_told_by_its_weeks_and_not_by_a_seed(first, tmp_path:
 @pytest.mark.parametrize(
     ("model", "stage", "title"),
     [
-        (None, "live", "box, week of 2025-02-10"),
+        ("box", "live", "box, week of 2025-02-10"),
         ("box_text", "live", "box_text (model for box), week of 2025-02-10"),
         ("box_text", "shadow", "box_text (shadow model for box), week of 2025-02-10"),
-        (None, "shadow", "box (shadow model for box), week of 2025-02-10"),
+        ("box", "shadow", "box (shadow model for box), week of 2025-02-10"),
     ],
 )
-def test_the_title_tells_the_models_of_a_package_type_apart(first, tmp_path: Path, model, stage: str, title: str):
+def test_the_title_tells_the_models_of_a_package_type_apart(first, tmp_path: Path, model: str, stage: str, title: str):
     inputs, metrics = first
     folder = shutil.copytree(inputs["metrics"], tmp_path / "metrics")
     (folder / "metrics.json").write_text(json.dumps({**metrics, "stage": stage}))
