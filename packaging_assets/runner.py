@@ -149,11 +149,7 @@ class JobRunner:
             UnknownPartitionError: the job has no such partition.
             JobFailedError: a step failed; what had finished stays, and a re-run starts where it failed.
         """
-        definition = self._definition(job)
-        for key in (first, last or first):
-            _check_partition(job, definition, key)
-        if last is not None and last < first:
-            raise UnknownPartitionError(f"The range {first}..{last} begins after it ends: name the earlier one first.")
+        definition = self.check(job, first=first, last=last)
         work = _Run(
             job=job,
             partition=f"{first}..{last}" if last else first,
@@ -162,6 +158,19 @@ class JobRunner:
             assets=assets,
         )
         return self._execute(definition, work, on_step)
+
+    def check(self, job: str, *, first: str, last: str | None = None) -> dg.JobDefinition:
+        """The job, if it has the partition, or both ends of the range from `first` to `last`.
+
+        Raises:
+            UnknownPartitionError: it has not.
+        """
+        definition = self._definition(job)
+        for key in (first, last or first):
+            _check_partition(job, definition, key)
+        if last is not None and last < first:
+            raise UnknownPartitionError(f"The range {first}..{last} begins after it ends: name the earlier one first.")
+        return definition
 
     def _definition(self, job: str) -> dg.JobDefinition:
         try:

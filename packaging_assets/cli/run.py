@@ -105,6 +105,8 @@ def _run(settings: Settings, asked: Sequence[AskedJob], *, no_cache: bool) -> No
             runner = JobRunner.for_home(settings)
         try:
             for job in asked:
+                runner.check(job.name, first=job.first, last=job.last)  # all of them, before the first takes its hours
+            for job in asked:
                 outcome = runner.run(
                     job.name,
                     first=job.first,

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from packaging_assets import runner as runner_module
 from packaging_assets.cli.main import main
 from packaging_assets.cli.run import AskedJob, asked_job
-from packaging_assets.runner import JobFailedError, JobRun
+from packaging_assets.runner import JobFailedError, JobRun, UnknownPartitionError
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,10 @@ class FakeRunner:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str | None, dict[str, str]]] = []
 
+    def check(self, job: str, *, first: str, last: str | None) -> None:
+        if (last or first) > "2025-12-31":
+            raise UnknownPartitionError(f"'{first}' is not a partition of the {job} job")
+
     def run(self, job: str, *, first: str, last: str | None, on_step: Any, tags: dict[str, str]) -> JobRun:
         on_step("a/step")
         self.asked.append((job, first, last, tags))
@@ -75,6 +79,14 @@ def test_several_jobs_run_in_order_in_one_process_until_one_fails(
     assert result.exit_code == 1
     assert "weekly 2025-01-06: done in 1.0 s, 1 of 1 steps from the cache" in " ".join(result.stderr.split())
     assert "Error: monthly for 2025-01-01 failed: a/step: no" in result.stderr
+
+
+def test_no_job_begins_if_one_of_them_has_no_such_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRunner()
+    monkeypatch.setattr(runner_module.JobRunner, "for_home", lambda _: fake)
+    result = CliRunner().invoke(main, ["run", "weekly@2025-01-06", "daily@2026-01-12", "--home", str(tmp_path)])
+    assert (result.exit_code, fake.asked) == (1, [])
+    assert "Error: '2026-01-12' is not a partition of the daily job" in result.stderr
 
 
 def test_a_job_none_of_whose_steps_is_cached_tells_no_share_of_them(
