@@ -28,7 +28,8 @@ def check_signature(hashes: Mapping[str, str], signature: str, key: str = "") ->
     Raises:
         SignatureError: it is not theirs, or not made with this key.
     """
-    if not hmac.compare_digest(sign(hashes, key), signature):
+    # As bytes: of texts it compares ASCII only, and a signature is whatever somebody has put there.
+    if not hmac.compare_digest(sign(hashes, key).encode(), signature.encode()):
         raise SignatureError(
             f"the content hashes of {', '.join(sorted(hashes))} do not have the signature {signature[:24]}...: the "
             "copy differs from what was signed, or the two environments have different keys (promotion_key)"

@@ -25,3 +25,5 @@ def test_a_signature_is_held_against_what_arrived():
         check_signature({**HASHES, "model": "c" * 64}, sign(HASHES))
     with pytest.raises(SignatureError):
         check_signature(HASHES, sign(HASHES), "key")
+    with pytest.raises(SignatureError, match="do not have the signature sïgned"):
+        check_signature(HASHES, "sïgned", "key")
