@@ -171,7 +171,7 @@ def _check_split(spec: ModelSpec, feeder: ModelSpec) -> None:
     """A product that validates the one must not have trained the other: its score would know the answer."""
     mine, theirs = spec.split, feeder.split
     if mine.method == "hash":
-        is_safe = (theirs.method, theirs.seed) == ("hash", mine.seed) and (
+        is_safe = (theirs.method, theirs.seed, theirs.group_by) == ("hash", mine.seed, mine.group_by) and (
             mine.validation_fraction <= theirs.validation_fraction
         )
     else:

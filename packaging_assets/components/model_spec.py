@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, Field, ValidationError, WrapValidator, field_validator, model_validator
 
 from packaging_assets.components.architecture_names import check_architecture_name
-from packaging_assets.components.gate_columns import check_gate_columns
+from packaging_assets.components.feature_columns import check_gate_columns, check_group_column
 from packaging_assets.components.instance_spec import InstanceSpecs
 from packaging_assets.components.label_rules import LabelRules
 from packaging_assets.components.project_features import default_features, project_features, resolve_features
@@ -23,6 +23,7 @@ from packaging_assets.domain.feature_sets import FeatureComposition, FeatureList
 from packaging_assets.domain.features import FeatureSet, score_column
 from packaging_assets.domain.gates import GatePolicy
 from packaging_assets.domain.spelling import did_you_mean
+from packaging_assets.domain.splits import GROUPS_NEED_HASH
 from packaging_assets.domain.written_fields import WrittenFields
 
 TRAINING_TAG = {"packaging/pipeline": "training"}
@@ -39,11 +40,19 @@ Features = Annotated[
 
 
 def _check_json(parameters: dict[str, Any]) -> dict[str, Any]:
-    """`parameters`, if JSON can say them: in a fingerprint and for a job, NaN and infinity would both become null."""
+    """`parameters`, if JSON can say them.
+
+    In a fingerprint and for a job, NaN and infinity would both become null, and the key 1 the same as the key "1".
+    """
     try:
-        json.dumps(parameters, allow_nan=False)
+        is_said = json.loads(json.dumps(parameters, allow_nan=False)) == parameters
     except (TypeError, ValueError):
-        raise ValueError("give text, finite numbers, true, false, null, lists and mappings of these only") from None
+        is_said = False
+    if not is_said:
+        raise ValueError(
+            "give text, finite numbers, true, false, null, lists, and mappings of these whose keys are text "
+            "(in quotes where it looks like a number)"
+        )
     return parameters
 
 
@@ -59,7 +68,18 @@ class SplitSpec(WrittenFields):
         default=0.3, gt=0, lt=1, description="Share of the products that validate (method hash)."
     )
     seed: int = Field(default=20250106, ge=0, lt=10**16, description="Seed of the hash; another seed is another split.")
+    group_by: Annotated[str | None, AfterValidator(check_group_column)] = Field(
+        default=None,
+        description="A categorical feature, such as a product family: products with the same value are on the same "
+        "side (method hash), those without one by themselves.",
+    )
     validation_weeks: int = Field(default=4, ge=1, description="Weeks of newest products that validate (method time).")
+
+    @model_validator(mode="after")
+    def _groups_have_their_method(self) -> "SplitSpec":
+        if self.method == "time" and self.group_by is not None:
+            raise ValueError(GROUPS_NEED_HASH)
+        return self
 
 
 RESERVED_NAMES = frozenset(
@@ -196,6 +216,14 @@ class ModelSpec(WrittenFields):
         """
         seen = self.features.model_copy(update={"scores": self.feeds_from})
         return as_taken_by(feature_kinds(architecture_class(self.architecture)), seen)
+
+    @property
+    def columns_of_training(self) -> FeatureSet:
+        """The columns that the week's features must have: those that the model sees, and what its split groups by."""
+        group_by = self.split.group_by
+        if group_by is None or group_by in self.features.columns:
+            return self.features
+        return self.features.model_copy(update={"categorical": (*self.features.categorical, group_by)})
 
     @property
     def labels_key(self) -> str:

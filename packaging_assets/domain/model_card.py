@@ -347,12 +347,14 @@ def _how_split(split: Mapping[str, Any]) -> str:
     """Each method with what it goes by: the seed has no part in a split by time."""
     if split["method"] == "time":
         return f"by time: products first seen in the last {split['validation_weeks']} weeks validate"
-    return f"by {split['method']}, seed {split['seed']}"
+    by = f" of {split['group_by']}" if "group_by" in split else ""
+    return f"by {split['method']}{by}, seed {split['seed']}"
 
 
 def _side(side: Mapping[str, Any]) -> str:
     random = f"{side['random_tests']:,} from randomly chosen tests"
-    return f"{side['rows']:,}, {side['label_rate']:.1%} suitable, {random}"
+    groups = f" in {side['groups']:,} groups" if "groups" in side else ""
+    return f"{side['rows']:,}{groups}, {side['label_rate']:.1%} suitable, {random}"
 
 
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,15 @@ A model that learned a product's label says too much about that product, and one
 them more than new products bear out. So the products are divided into folds, and each fold is scored by a model that
 was trained in the same way on the others (Wolpert, "Stacked generalization", Neural Networks 5, 1992).
 
-Which fold a product is in depends on its id alone: it is the same in every week and for every model. That makes chains
-exact. Let `score(p | S)` be the score of product p by a model trained without the folds S and without that of p, and
-let every row q of that model's own training have the scores `score(q | S + fold of p)` of the models which it feeds
-from. Then no label of p's fold, of whichever model, has any part in the score of p: not in the features of other rows
-either. (Where only the own fold is left out, labels come back by way of the feeders of a feeder: with labels that are
-pure chance, the second model of a chain then scored its held-out products with an area under the ROC curve of .541
-instead of .5; mean of 25 chains of 600 training rows, standard error .006.) How many folds may be left out besides the
-own is the `depth`: 0 for a model from which only the last ones of a chain feed.
+Which fold a product is in depends on its id alone, or on what the split groups products by: it is the same in every
+week and for every model of a chain. That makes chains exact. Let `score(p | S)` be the score of product p by a model
+trained without the folds S and without that of p, and let every row q of that model's own training have the scores
+`score(q | S + fold of p)` of the models which it feeds from. Then no label of p's fold, of whichever model, has any
+part in the score of p: not in the features of other rows either. (Where only the own fold is left out, labels come
+back by way of the feeders of a feeder: with labels that are pure chance, the second model of a chain then scored its
+held-out products with an area under the ROC curve of .541 instead of .5; mean of 25 chains of 600 training rows,
+standard error .006.) How many folds may be left out besides the own is the `depth`: 0 for a model from which only the
+last ones of a chain feed.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -26,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from packaging_assets.domain.architectures import Architecture
@@ -41,8 +43,8 @@ from packaging_assets.domain.feeder_scores import (
 from packaging_assets.domain.json_files import write_json
 from packaging_assets.domain.model_folders import TRAINING_IDS, feeder_folders, model_digest
 from packaging_assets.domain.models import TrainParams, fit, make_architecture, read_train_params
-from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
-from packaging_assets.domain.splits import hash_to_unit_interval
+from packaging_assets.domain.parquet_files import read_parquet, write_parquet
+from packaging_assets.domain.splits import GROUP, hash_to_unit_interval, read_group_by, read_groups
 
 FOLD_SEED = 9_411_870_253_066_117
 """Of the hash that gives a product its fold. With a split's seed, folds would follow from the side of the split."""
@@ -111,9 +113,9 @@ def score_out_of_fold(inputs: Mapping[str, Path], params: OutOfFoldParams, outpu
     write_json(output / SUMMARY, summary)
 
 
-def fold_of(product_ids: pa.ChunkedArray, folds: int) -> npt.NDArray[np.int8]:
-    """The fold of each product, shape (rows,), 0 to `folds` - 1."""
-    return np.floor(hash_to_unit_interval(product_ids, FOLD_SEED) * folds).astype(np.int8)
+def fold_of(groups: pa.ChunkedArray, folds: int) -> npt.NDArray[np.int8]:
+    """The fold of each product by its group, its id where the split has none: shape (rows,), from 0 to folds - 1."""
+    return np.floor(hash_to_unit_interval(groups, FOLD_SEED) * folds).astype(np.int8)
 
 
 def fold_sets(folds: int, least: int, most: int) -> list[FoldSet]:
@@ -136,10 +138,10 @@ class _Work:
         self._own_features = self._params.features.without_scores()
         self._feeder_scores = FeederScores(inputs, feeder_folders(inputs["model"]))
         self._table = read_features(self._folder, self._own_features, product_ids=self.rows["product_id"])
-        self._row_fold = fold_of(self.rows["product_id"], params.folds)
-        parts = [read_parquet(part, ("product_id",)) for part in list_parts(self._folder)]
-        self.ids = pa.concat_tables(parts)["product_id"]
-        self.fold = fold_of(self.ids, params.folds)
+        products = read_groups(self._folder, read_group_by(inputs["split"]))
+        self.ids = products["product_id"]
+        self.fold = fold_of(products[GROUP], params.folds)
+        self._row_fold = self.fold[pc.index_in(self.rows["product_id"], value_set=self.ids).to_numpy()]
 
     def fit(self, left_out: FoldSet) -> Architecture:
         """The model's architecture, fitted to the training rows that are in other folds."""

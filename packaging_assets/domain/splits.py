@@ -1,7 +1,9 @@
 """Splits: which labelled products train a model and which judge it.
 
 With the hash method a product's side depends on its id and the seed alone: it is the same in every week and for every
-package type, so a champion was never trained on the rows that later judge its challenger.
+package type, so a champion was never trained on the rows that later judge its challenger. Variants of one product
+(sizes, colours) are almost the same row, and a model that has seen one of them knows the others: with `group_by` the
+side depends on a column that they share in place of the id, as in scikit-learn's GroupShuffleSplit.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -10,7 +12,7 @@ package type, so a champion was never trained on the rows that later judge its c
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,16 +20,27 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from packaging_assets.domain.features import FIT_COLUMNS, PackageType
-from packaging_assets.domain.json_files import write_json
+from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.parquet_files import list_parts, read_parquet, write_parquet
 
 SPLIT_COLUMNS = ("product_id", "label", "weight", "is_random_test")
 """Of train.parquet and validation.parquet, in the order of `product_id`; label: 1 suitable, 0 not."""
 
+GROUP = "group"
+"""A column more, of splits with `group_by`: what decided on the row's side."""
+
+SUMMARY = "split.json"
+
 BITS_OF_HASH = 64
+
+GROUPS_NEED_HASH = (
+    "`group_by` belongs to the split method 'hash': by time, a product's side is decided by when it was first seen; "
+    "take out one of the two"
+)
 
 
 class SplitError(ValueError):
@@ -48,6 +61,10 @@ class SplitParams(BaseModel):
     seed: int = Field(
         default=20250106, ge=0, lt=10**16, description="Another seed draws other validation products (hash)."
     )
+    group_by: str | None = Field(
+        default=None,
+        description="Text column of the features; products that have the same value are on the same side (hash).",
+    )
     validation_weeks: int = Field(
         default=4, ge=1, description="Products first seen in the last so many weeks validate (time)."
     )
@@ -57,6 +74,8 @@ class SplitParams(BaseModel):
     def _time_needs_week(self) -> SplitParams:
         if self.method == "time" and self.week is None:
             raise ValueError("the split method 'time' needs `week`, the Monday of the training week")
+        if self.method == "time" and self.group_by is not None:
+            raise ValueError(GROUPS_NEED_HASH)
         return self
 
 
@@ -67,32 +86,79 @@ def split(inputs: Mapping[str, Path], params: SplitParams, output: Path) -> None
     flatter it.
 
     Args:
-        inputs: `labels` (labels.parquet) and `features` (Parquet parts with `product_id` and `fits_<type>`).
+        inputs: `labels` (labels.parquet) and `features` (Parquet parts with `product_id`, `fits_<type>` and the column
+            of `group_by`).
         params: package type and method.
-        output: gets train.parquet and validation.parquet (`SPLIT_COLUMNS`) and split.json (rows, positives and label
-            rate of both sides, and how many labels were left out for which reason).
+        output: gets train.parquet and validation.parquet (`SPLIT_COLUMNS`, and `GROUP` where there are groups) and
+            split.json (rows, positives, label rate and groups of both sides, and how many labels were left out for
+            which reason).
 
     Raises:
-        SplitError: a side is empty or has one class only.
+        SplitError: a side is empty or has one class only, or there is no text column `group_by`.
     """
     columns = ("package_type", *SPLIT_COLUMNS, "first_evidence_at")
     every_type = read_parquet(inputs["labels"] / "labels.parquet", columns, dictionary=("package_type",))
     labels = every_type.filter(pc.equal(every_type["package_type"], params.package_type)).sort_by("product_id")
-    kept, excluded = _keep_fitting(labels, inputs["features"], FIT_COLUMNS[params.package_type])
+    kept, excluded = _keep_fitting(labels, inputs["features"], params)
     is_validation = pa.array(_is_validation(kept, every_type, params))
     sides = {"train": kept.filter(pc.invert(is_validation)), "validation": kept.filter(is_validation)}
-    summary: dict[str, Any] = {"excluded": excluded, **params.model_dump(mode="json")}
+    unsaid = () if params.group_by else ("group_by",)
+    summary: dict[str, Any] = {"excluded": excluded, **params.model_dump(mode="json", exclude=set(unsaid))}
     for side, rows in sides.items():
         summary[side] = _summarise(rows)
+        if params.group_by:
+            summary[side]["groups"] = len(rows[GROUP].unique())
         _check_side(side, summary, params)
-        write_parquet(rows.select(SPLIT_COLUMNS), output / f"{side}.parquet")
-    write_json(output / "split.json", summary)
+        columns = [*SPLIT_COLUMNS, *((GROUP,) if params.group_by else ())]
+        write_parquet(rows.select(columns), output / f"{side}.parquet")
+    write_json(output / SUMMARY, summary)
 
 
-def _keep_fitting(labels: pa.Table, features: Path, fits: str) -> tuple[pa.Table, dict[str, int]]:
-    known = pa.concat_tables([read_parquet(part, ("product_id", fits)) for part in list_parts(features)])
+def read_group_by(folder: Path) -> str | None:
+    """By which column of the features a split in `folder` keeps products together; None if each is by itself."""
+    return read_json(folder / SUMMARY).get("group_by")
+
+
+def read_groups(features: Path, group_by: str | None, more: Sequence[str] = ()) -> pa.Table:
+    """What products are divided by.
+
+    Args:
+        features: Parquet parts.
+        group_by: a text column of theirs; None divides product by product.
+        more: further columns of theirs.
+
+    Returns:
+        One row per product: `product_id`, `GROUP` (the value of `group_by`, the product id where there is none), and
+        the columns of `more`.
+
+    Raises:
+        SplitError: there is no text column `group_by`.
+    """
+    columns = dict.fromkeys(("product_id", *more, *((group_by,) if group_by else ())))
+    parts = list_parts(features)
+    if group_by:
+        _check_is_text(group_by, pq.read_schema(parts[0]))
+    known = pa.concat_tables([read_parquet(part, tuple(columns)) for part in parts])
+    group = pc.coalesce(known[group_by], known["product_id"]) if group_by else known["product_id"]
+    return known.select(["product_id", *more]).append_column(GROUP, group)
+
+
+def _check_is_text(group_by: str, schema: pa.Schema) -> None:
+    texts = [field.name for field in schema if pa.types.is_string(field.type) and field.name != "product_id"]
+    if group_by not in texts:
+        found = f"is of type {schema.field(group_by).type}" if group_by in schema.names else "is not there"
+        raise SplitError(
+            f"the split's `group_by` names the features' column {group_by!r}, which {found}; name one of "
+            f"{', '.join(texts)}, or name it in a model's YAML and materialize the week's features again"
+        )
+
+
+def _keep_fitting(labels: pa.Table, features: Path, params: SplitParams) -> tuple[pa.Table, dict[str, int]]:
+    fits = FIT_COLUMNS[params.package_type]
+    known = read_groups(features, params.group_by, (fits,))
     position = pc.index_in(labels["product_id"], value_set=known["product_id"])
-    kept = labels.filter(known[fits].take(position))
+    grouped = labels.append_column(GROUP, known[GROUP].take(position))
+    kept = grouped.filter(known[fits].take(position))
     no_features = position.null_count
     return kept, {"no_features": no_features, "does_not_fit": len(labels) - no_features - len(kept)}
 
@@ -108,7 +174,7 @@ def _first_seen(labels: pa.Table) -> pa.Table:
 
 def _is_validation(rows: pa.Table, every_type: pa.Table, params: SplitParams) -> npt.NDArray[np.bool_]:
     if params.week is None or params.method == "hash":
-        return hash_to_unit_interval(rows["product_id"], params.seed) < params.validation_fraction
+        return hash_to_unit_interval(rows[GROUP], params.seed) < params.validation_fraction
     monday = params.week + dt.timedelta(weeks=1 - params.validation_weeks)
     boundary = pa.scalar(dt.datetime.combine(monday, dt.time()), pa.timestamp("us"))
     first_seen = _first_seen(every_type)
@@ -117,11 +183,11 @@ def _is_validation(rows: pa.Table, every_type: pa.Table, params: SplitParams) ->
     return pc.greater_equal(seen_at, boundary).to_numpy()
 
 
-def hash_to_unit_interval(product_ids: pa.ChunkedArray, seed: int) -> npt.NDArray[np.float64]:
-    """A number in [0, 1) per product, which depends on its id and the seed only (SipHash with the seed as key)."""
+def hash_to_unit_interval(ids_or_groups: pa.ChunkedArray, seed: int) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) per product or group, which depends on it and the seed only (SipHash with the seed as key)."""
     import pandas as pd
 
-    ids = np.asarray(product_ids.to_pylist(), dtype=object)
+    ids = np.asarray(ids_or_groups.to_pylist(), dtype=object)
     hashes = pd.util.hash_array(ids, hash_key=f"{seed:016d}", categorize=False)
     return np.ldexp((hashes >> np.uint64(11)).astype(np.float64), 11 - BITS_OF_HASH)  # 53 bits: exact, never 1.0
 

@@ -25,7 +25,7 @@ from packaging_assets.domain.models import load_model
 from packaging_assets.domain.parquet_files import read_parquet, write_parquet
 from packaging_assets.domain.scored_rows import toward
 from packaging_assets.domain.slices import log_losses
-from packaging_assets.domain.splits import SplitError, hash_to_unit_interval
+from packaging_assets.domain.splits import GROUP, SplitError, hash_to_unit_interval
 
 MEASURE = "holdout.json"
 
@@ -50,7 +50,7 @@ class MeasureParams(BaseModel):
 
 
 def hold_out(inputs: Mapping[str, Path], params: HoldOutParams, output: Path) -> None:
-    """Divide training rows once more, by a hash of the product id.
+    """Divide training rows once more, by a hash of the product id, or of the group where the split has groups.
 
     Args:
         inputs: `split`, written by `splits.split`; of it the training rows alone are read.
@@ -61,7 +61,8 @@ def hold_out(inputs: Mapping[str, Path], params: HoldOutParams, output: Path) ->
         SplitError: a side has no rows, or one label only.
     """
     rows = read_parquet(inputs["split"] / "train.parquet")
-    is_held_out = pa.array(hash_to_unit_interval(rows["product_id"], params.seed) < params.fraction)
+    by = GROUP if GROUP in rows.column_names else "product_id"
+    is_held_out = pa.array(hash_to_unit_interval(rows[by], params.seed) < params.fraction)
     sides = {"train": rows.filter(pc.invert(is_held_out)), "validation": rows.filter(is_held_out)}
     for name, side in sides.items():
         labels = set(side["label"].to_pylist())

@@ -21,7 +21,7 @@ from packaging_assets.threads.priorities import LEADS_TO_LEARNING
 def features_definitions(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Build the asset of the settings in use, with every column that a model of the project asks for."""
     weekly = weekly_partitions(current_settings())
-    columns = extract_columns(spec.features for spec in model_set(context).specs.values())
+    columns = extract_columns(spec.columns_of_training for spec in model_set(context).specs.values())
 
     @dg.asset(
         partitions_def=weekly,

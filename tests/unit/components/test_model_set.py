@@ -79,6 +79,7 @@ TIME = {"method": "time", "validation_weeks": 4}
     [
         (HASH, HASH),
         ({**HASH, "validation_fraction": 0.2}, HASH),
+        ({**HASH, "group_by": "brand"}, {**HASH, "group_by": "brand"}),
         (TIME, TIME),
         ({**TIME, "validation_weeks": 2}, TIME),
     ],
@@ -96,6 +97,8 @@ def test_models_whose_validation_rows_validate_their_feeders_too_may_feed(
     [
         (HASH, {**HASH, "validation_fraction": 0.2}),
         (HASH, {**HASH, "seed": 2}),
+        (HASH, {**HASH, "group_by": "brand"}),
+        ({**HASH, "group_by": "brand"}, HASH),
         (HASH, TIME),
         (TIME, HASH),
         (TIME, {**TIME, "validation_weeks": 2}),

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from packaging_assets.cli.experiment_values import yaml_snippet
-from packaging_assets.components.gate_columns import check_gate_columns
+from packaging_assets.components.feature_columns import check_gate_columns
 from packaging_assets.components.instance_spec import InstanceSpec
 from packaging_assets.components.label_rules import LabelRules
 from packaging_assets.components.model_spec import ModelSpec, OverrideError, as_in_yaml, override
@@ -152,7 +152,12 @@ def test_an_architecture_that_takes_no_embedding_gets_numbers():
         ({"gates": {"density_feature": "density_kg"}}, "yml; did you mean 'density_kg_per_l'?"),
         ({"gates": {"slice_categories": ["weight_kg"]}}, "slice_categories: 'weight_kg' is no categorical feature of"),
         ({"gates": {"slice_bands": ["price"]}}, "slice_bands: 'price' is no numeric feature of"),
+        ({"parameters": {"class_weights": {0: 1.0, 1: 2.0}}}, "mappings of these whose keys are text (in quotes where"),
         ({"split": {"seed": 10**16}}, "less than 10000000000000000"),
+        ({"split": {"group_by": "brnad"}}, "group_by: 'brnad' is no categorical feature of dbt_project/models/feat"),
+        ({"split": {"group_by": "brnad"}}, "did you mean 'brand'?"),
+        ({"split": {"group_by": "weight_kg"}}, "group_by: 'weight_kg' is no categorical feature of"),
+        ({"split": {"group_by": "brand", "method": "time"}}, "`group_by` belongs to the split method 'hash'"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_field_and_the_reason(fields, message):
@@ -172,6 +177,15 @@ def test_everything_but_the_package_type_has_a_default():
 
     assert required == ["package_type"]
     assert (spec().class_weights, spec().labels, spec().instances.predict) == (None, LabelRules(), InstanceSpec())
+
+
+def test_the_weeks_features_have_the_column_that_a_split_groups_by():
+    seen = {"numeric": ["weight_kg"], "categorical": ["category"]}
+    grouped = spec(features=seen, split={"group_by": "brand"})
+
+    assert grouped.columns_of_training.columns == ("weight_kg", "category", "brand")
+    assert grouped.feature_set.columns == ("weight_kg", "category")
+    assert spec(features=seen, split={"group_by": "category"}).columns_of_training == spec(features=seen).features
 
 
 def test_models_with_the_default_rules_share_the_labels():

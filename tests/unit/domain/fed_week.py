@@ -1,5 +1,6 @@
 """A week of synthetic products, and models over plain folders that feed from one another."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,9 @@ class Week:
     def features(self) -> Path:
         return self.folder / "features"
 
-    def split(self, name: str, labels: np.ndarray, *, left_out: Sequence[int] = ()) -> Path:
+    def split(
+        self, name: str, labels: np.ndarray, *, left_out: Sequence[int] = (), group_by: str | None = None
+    ) -> Path:
         rows = np.arange(len(self.products))
         folder = self.folder / name / "split"
         folder.mkdir(parents=True)
@@ -72,6 +75,7 @@ class Week:
                 }
             )
             pq.write_table(table.filter(mask), folder / f"{side}.parquet")
+        (folder / "split.json").write_text(json.dumps({"group_by": group_by} if group_by else {}))
         return folder
 
     def inputs(self, name: str, *feeds_from: str) -> dict[str, Path]:

@@ -328,6 +328,17 @@ def test_a_split_by_time_is_told_by_its_weeks_and_not_by_a_seed(first, tmp_path:
     assert "split by time: products first seen in the last 3 weeks validate labels" in page.text
 
 
+def test_a_split_by_groups_tells_their_column_and_number(first, tmp_path: Path):
+    inputs = first[0]
+    folder = shutil.copytree(inputs["split"], tmp_path / "split")
+    by_group = {**json.loads((folder / "split.json").read_text()), "group_by": "brand"}
+    by_group["train"]["groups"] = 1234
+    (folder / "split.json").write_text(json.dumps(by_group))
+    page = Page(card({**inputs, "split": folder}, tmp_path / "out"))
+    assert "split by hash of brand, seed 20250106 labels" in page.text
+    assert "in 1,234 groups, " in page.text
+
+
 @pytest.mark.parametrize(
     ("model", "stage", "title"),
     [

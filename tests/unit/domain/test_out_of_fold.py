@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fed_week import FEATURES, QUICK, ROWS, Week, files_of, labels_by, out_of_fold
+from fed_week import FEATURES, QUICK, ROWS, Week, files_of, labels_by, make_products, out_of_fold
 from pydantic import ValidationError
 from sklearn.metrics import log_loss, roc_auc_score
 
@@ -86,6 +86,38 @@ def test_no_label_of_a_fold_moves_the_folds_own_scores_by_a_bit_not_even_through
             column: other[column][is_flipped].tobytes() for column in without
         }
         assert (one["score"][~is_flipped] != other["score"][~is_flipped]).mean() > 0.99
+
+
+def test_products_of_one_group_are_in_one_fold_and_those_of_none_in_their_own(tmp_path: Path):
+    products = make_products()
+    families = [None if row % 10 == 0 else f"f{row // 3:03d}" for row in range(ROWS)]
+    week = Week(tmp_path, products.append_column("family", pa.array(families)))
+    week.split("box", labels_by(products, 2, 1), group_by="family")
+    week.train("box")
+    week.score("box")
+
+    fold = dict(zip(products["product_id"].to_pylist(), scores_of(week, "box")["fold"].tolist(), strict=True))
+    keys = [family or product_id for family, product_id in zip(families, fold, strict=True)]
+    assert list(fold.values()) == fold_of(pa.chunked_array([keys]), 4).tolist()
+    assert list(fold.values()) != fold_of(products["product_id"], 4).tolist()
+
+
+def test_a_copy_of_a_product_betrays_its_label_unless_both_are_in_one_fold(tmp_path: Path):
+    labels = np.random.default_rng(5).integers(0, 2, ROWS // 3).astype(np.int8)
+    copies = pa.concat_tables([make_products(ROWS // 3)] * 3)  # the same products thrice, under other ids
+    families = copies["product_id"].combine_chunks()
+    products = copies.set_column(0, "product_id", pa.array([f"p{row:04d}" for row in range(ROWS)]))
+    week = Week(tmp_path, products.append_column("family", families))
+    found = {}
+    for group_by in (None, "family"):
+        name = group_by or "each"
+        week.split(name, np.tile(labels, 3), group_by=group_by)
+        week.train(name, parameters=OVERFITTED)
+        week.score(name)
+        found[group_by] = auc(np.tile(labels, 3)[TRAINED], scores_of(week, name)["score"][TRAINED])
+
+    assert found[None] > 0.7
+    assert found["family"] == pytest.approx(0.5, abs=0.06)
 
 
 def test_with_a_depth_further_folds_are_left_out(week: Week):

@@ -31,9 +31,13 @@ def write_inputs(folder: Path, labels, features) -> dict[str, Path]:
         for product_id, package_type, label, first_seen in labels
     ]
     pq.write_table(pa.Table.from_pylist(rows), inputs["labels"] / "labels.parquet")
-    for number, (product_id, does_fit) in enumerate(features):
+    without_family = pa.schema([("product_id", pa.string()), ("fits_box", pa.bool_()), ("fits_bag", pa.bool_())])
+    with_family = without_family.append(pa.field("family", pa.string())).append(pa.field("volume_l", pa.float64()))
+    for number, (product_id, does_fit, *family) in enumerate(features):
         row = {"product_id": product_id, "fits_box": does_fit, "fits_bag": does_fit}
-        pq.write_table(pa.Table.from_pylist([row]), inputs["features"] / f"part-{number:05d}.parquet")
+        row |= {"family": family[0], "volume_l": 1.0} if family else {}
+        table = pa.Table.from_pylist([row], schema=with_family if family else without_family)
+        pq.write_table(table, inputs["features"] / f"part-{number:05d}.parquet")
     return inputs
 
 
@@ -82,6 +86,52 @@ def test_the_same_split_has_the_same_bytes(tmp_path):
 
     for file in ("train.parquet", "validation.parquet", "split.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def in_families(count=40, *, alone=()) -> tuple[list, list]:
+    """Four products in a row are one family, and have one label; those of `alone` are in none."""
+    seen = dt.datetime.fromisoformat("2025-01-06")
+    labels = [(f"p{i:03d}", name, (i // 4) % 2, seen) for i in range(count) for name in ("box", "bag")]
+    return labels, [(f"p{i:03d}", True, None if i in alone else f"f{i // 4}") for i in range(count)]
+
+
+def sides_of(rows_by_side) -> dict[str, str]:
+    return {row["product_id"]: side for side, rows in rows_by_side.items() for row in rows}
+
+
+@pytest.mark.parametrize("package_type", ["box", "bag"])
+def test_products_of_one_group_are_on_one_side_which_the_groups_hash_decides(tmp_path, package_type):
+    inputs = write_inputs(tmp_path, *in_families(alone=(5,)))
+
+    train, validation, summary = run_split(inputs, tmp_path / "out", group_by="family", package_type=package_type)
+
+    sides = sides_of({"train": train, "validation": validation})
+    groups = {row["product_id"]: row["group"] for row in (*train, *validation)}
+    assert groups == {f"p{i:03d}": "p005" if i == 5 else f"f{i // 4}" for i in range(40)}
+    is_validation = hash_to_unit_interval(pa.chunked_array([list(groups.values())]), 20250106) < 0.25
+    assert sides == {name: "validation" if here else "train" for name, here in zip(groups, is_validation, strict=True)}
+    assert {summary[side]["groups"] for side in ("train",)} == {len({groups[row["product_id"]] for row in train})}
+    assert summary["group_by"] == "family"
+    assert summary["validation"]["groups"] + summary["train"]["groups"] == 11
+
+
+def test_without_groups_nothing_is_said_of_them(tmp_path):
+    train, _, summary = run_split(write_inputs(tmp_path, *in_families()), tmp_path / "out")
+
+    assert "group" not in train[0]
+    assert "group_by" not in summary
+    assert "groups" not in summary["train"]
+
+
+@pytest.mark.parametrize(("column", "found"), [("parent", "is not there"), ("volume_l", "is of type double")])
+def test_groups_need_a_column_of_texts(tmp_path, column, found):
+    with pytest.raises(SplitError, match=rf"column '{column}', which {found}.*; name one of family, or name"):
+        run_split(write_inputs(tmp_path, *in_families()), tmp_path / "out", group_by=column)
+
+
+def test_groups_do_not_go_with_time():
+    with pytest.raises(ValidationError, match="`group_by` belongs to the split method 'hash'"):
+        SplitParams(package_type="box", method="time", week=WEEK, group_by="family")
 
 
 def test_labels_that_cannot_be_used_are_counted_by_reason(tmp_path):
