@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer[Any]]
+Groups = npt.NDArray[np.integer[Any]]
+"""A number from 0 for each row: rows that have the same one are not independent of one another."""
 
 
 class _Ranking(NamedTuple):
@@ -115,7 +117,7 @@ def _sum_from(values: FloatArray) -> FloatArray:
 
 
 def paired_average_precision_difference(
-    y: Labels, first_scores: FloatArray, second_scores: FloatArray
+    y: Labels, first_scores: FloatArray, second_scores: FloatArray, groups: Groups | None = None
 ) -> PairedDifference:
     """AP of `second_scores` minus AP of `first_scores` on the same rows, with a standard error.
 
@@ -126,15 +128,22 @@ def paired_average_precision_difference(
         y: shape (n,), 1 for the class that is to be found, 0 for the other; at least one 1.
         first_scores: shape (n,), higher means more likely 1.
         second_scores: shape (n,), likewise.
+        groups: shape (n,), see `Groups`; by default each row is independent of all others. Influences are summed within
+            a group before they are squared (Liang and Zeger, Biometrika 73, 1986).
     """
     difference = average_precision(y, second_scores) - average_precision(y, first_scores)
     influences = influence(y, second_scores) - influence(y, first_scores)
-    return PairedDifference(difference, float(np.sqrt((influences**2).sum())))
+    return PairedDifference(difference, _jackknife_error(influences, groups))
 
 
-def average_precision_error(y: Labels, scores: FloatArray) -> float:
-    """Standard error of one average precision, by the infinitesimal jackknife. Shapes (n,)."""
-    return float(np.sqrt((influence(y, scores) ** 2).sum()))
+def average_precision_error(y: Labels, scores: FloatArray, groups: Groups | None = None) -> float:
+    """Standard error of one average precision, likewise. Shapes (n,)."""
+    return _jackknife_error(influence(y, scores), groups)
+
+
+def _jackknife_error(influences: FloatArray, groups: Groups | None) -> float:
+    parts = influences if groups is None else np.bincount(groups, weights=influences)
+    return float(np.sqrt((parts**2).sum()))
 
 
 class AreaAtRate(NamedTuple):

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from packaging_assets.domain.average_precision import (
+    Groups,
     Labels,
     average_precision,
 )
@@ -44,7 +45,7 @@ from packaging_assets.domain.leakage import find_strongest_feature
 from packaging_assets.domain.model_card_charts import calibration_chart, precision_recall_chart
 from packaging_assets.domain.model_folders import PROFILE, TRAINING_IDS, trained_on, union_of_features
 from packaging_assets.domain.models import load_model, score_table
-from packaging_assets.domain.parquet_files import read_parquet, write_parquet
+from packaging_assets.domain.parquet_files import read_column_names, read_parquet, write_parquet
 from packaging_assets.domain.profiles import compare
 from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
 from packaging_assets.domain.scored_rows import (
@@ -55,6 +56,7 @@ from packaging_assets.domain.scored_rows import (
     toward,
 )
 from packaging_assets.domain.slices import compare_slices, slice_rows
+from packaging_assets.domain.splits import GROUP
 from packaging_assets.domain.svg_charts import standalone_svg
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class _Rows(NamedTuple):
     table: pa.Table
     frame: pd.DataFrame
     is_random_test: npt.NDArray[np.bool_]
+    groups: Groups | None
 
 
 def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -> None:
@@ -147,6 +150,7 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
         scores[:, 0],
         None if champion is None else scores[:, 1],
         rows.is_random_test[is_judging],
+        None if rows.groups is None else rows.groups[is_judging],
     )
     evaluation = _choose_rows(held_out, candidate.minority_label, params.policy)
     scored = held_out.only(held_out.is_random_test) if evaluation["source"] == RANDOM_TESTS else held_out
@@ -221,7 +225,8 @@ def _read_rows(inputs: Mapping[str, Path], models: Sequence[TrainedModel], known
 
     A product on both sides of a bad split has two.
     """
-    columns = ("product_id", "label", "is_random_test")
+    is_grouped = GROUP in read_column_names(inputs["split"] / "train.parquet")
+    columns = ("product_id", "label", "is_random_test", *((GROUP,) if is_grouped else ()))
     train = read_parquet(inputs["split"] / "train.parquet", columns)
     validation = read_parquet(inputs["split"] / "validation.parquet", columns)
     both = pa.concat_tables([train, validation])
@@ -235,6 +240,7 @@ def _read_rows(inputs: Mapping[str, Path], models: Sequence[TrainedModel], known
         table,
         feature_frame(table, models[0].inventory_features),
         both["is_random_test"].to_numpy(),
+        both[GROUP].combine_chunks().dictionary_encode().indices.to_numpy() if is_grouped else None,
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from packaging_assets.domain.average_precision import (
     FloatArray,
+    Groups,
     Labels,
     area_under_roc,
     average_precision,
@@ -27,19 +28,24 @@ RECALL_PRECISION = 0.95
 
 
 class Scored(NamedTuple):
-    """The rows that judge, with probabilities P(suitable), shape (rows,) each."""
+    """The rows that judge, with probabilities P(suitable), shape (rows,) each; `groups` where the split has groups."""
 
     ids: pa.Array
     y: Labels
     candidate: FloatArray
     champion: FloatArray | None
     is_random_test: npt.NDArray[np.bool_]
+    groups: Groups | None = None
 
     def only(self, mask: npt.NDArray[np.bool_]) -> Scored:
         """The rows where `mask`, shape (rows,), is true."""
-        champion = None if self.champion is None else self.champion[mask]
         return Scored(
-            self.ids.filter(pa.array(mask)), self.y[mask], self.candidate[mask], champion, self.is_random_test[mask]
+            self.ids.filter(pa.array(mask)),
+            self.y[mask],
+            self.candidate[mask],
+            None if self.champion is None else self.champion[mask],
+            self.is_random_test[mask],
+            None if self.groups is None else self.groups[mask],
         )
 
 
@@ -61,7 +67,7 @@ def measure_candidate(scored: Scored, minority_label: int) -> dict[str, Any]:
         "minority_rows": int(y.sum()),
         "minority_rate": float(y.mean()),
         **_quality(y, scores),
-        "pr_auc_standard_error": average_precision_error(y, scores),
+        "pr_auc_standard_error": average_precision_error(y, scores, scored.groups),
         "recall_at_95_precision": recall_at_precision(y, scores, RECALL_PRECISION),
         # Average precision of a constant score: every row is in one tie.
         "constant_baseline": {"pr_auc": float(y.mean())},
@@ -95,7 +101,7 @@ def compare_with_champion(scored: Scored, minority_label: int, version: int | No
         return None
     y, candidate = toward(minority_label, scored.y, scored.candidate)
     _, champion = toward(minority_label, scored.y, scored.champion)
-    paired = paired_average_precision_difference(y, champion, candidate)
+    paired = paired_average_precision_difference(y, champion, candidate, scored.groups)
     return {
         "version": version,
         **_quality(y, champion),

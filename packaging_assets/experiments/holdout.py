@@ -87,14 +87,15 @@ def measure_holdout(inputs: Mapping[str, Path], params: MeasureParams, output: P
             `minority_rows`.
     """
     model = load_model(inputs["candidate"])
-    rows = read_parquet(inputs["split"] / "validation.parquet", ("product_id", "label"))
+    rows = read_parquet(inputs["split"] / "validation.parquet")
+    groups = rows[GROUP].combine_chunks().dictionary_encode().indices.to_numpy() if GROUP in rows.column_names else None
     table = read_features(inputs["features"], union_of_features([model.features]), product_ids=rows["product_id"])
     feeders = {name: inputs[feeder_input(name)] for name in model.features.scores}
     frame = feature_frame(FeederScores(inputs, feeders).add_to(table), model.features)
     y, scores = toward(model.minority_label, rows["label"].to_numpy(), model.score(model.prepare(frame)))
     figures = {
         "pr_auc": average_precision(y, scores),
-        "standard_error": average_precision_error(y, scores),
+        "standard_error": average_precision_error(y, scores, groups),
         "log_loss": float(log_losses(y, scores).mean()),
         "rows": len(y),
         "minority_rows": int(y.sum()),

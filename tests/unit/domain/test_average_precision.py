@@ -79,6 +79,22 @@ def noisy(rng: np.random.Generator, suitable: int, others: int) -> tuple[np.ndar
     return y, np.round(y + rng.normal(0, 0.8, len(y)), 1)  # with ties
 
 
+def test_copies_of_rows_make_nothing_surer_if_they_are_one_group():
+    rng = np.random.default_rng(11)
+    y = (rng.random(400) < 0.3).astype(int)
+    first, second = y + rng.normal(0, 0.8, 400), y + rng.normal(0, 0.9, 400)
+    rows = rng.permutation(np.repeat(np.arange(400), 4))  # each row four times
+    alone = paired_average_precision_difference(y, first, second)
+
+    grouped = paired_average_precision_difference(y[rows], first[rows], second[rows], rows)
+    independent = paired_average_precision_difference(y[rows], first[rows], second[rows])
+
+    assert grouped.difference == pytest.approx(alone.difference)
+    assert grouped.standard_error == pytest.approx(alone.standard_error)
+    assert independent.standard_error == pytest.approx(alone.standard_error / 2)
+    assert average_precision_error(y[rows], first[rows], rows) == pytest.approx(average_precision_error(y, first))
+
+
 def test_at_another_rate_the_area_is_that_of_weighed_rows_with_a_standard_error_within_a_tenth_of_a_bootstraps():
     y, scores = noisy(np.random.default_rng(3), 300, 900)
 

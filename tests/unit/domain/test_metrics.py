@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve, roc_auc_score
 
+from packaging_assets.domain.average_precision import average_precision_error, paired_average_precision_difference
 from packaging_assets.domain.features import FeatureError, FeatureSet
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, Verdict, judge
 from packaging_assets.domain.metrics import EvaluateParams, EvaluationError, evaluate
@@ -232,6 +233,29 @@ def test_products_that_trained_the_champion_do_not_judge(week: dict[str, Path], 
     assert metrics["excluded_champion_training_rows"] == 100
     assert metrics["validation_rows"] == len(judging) == 900
     assert min(judging) == "p00300"
+
+
+def test_where_the_split_has_groups_their_rows_are_not_taken_for_independent(week: dict[str, Path], tmp_path: Path):
+    champion = train_model(tmp_path / "champion", week, iterations=10)
+    plain, _ = run(week | {"champion": champion}, params_of(1), tmp_path / "plain")
+    grouped = tmp_path / "split"
+    grouped.mkdir()
+    for side in ("train", "validation"):
+        rows = pq.read_table(week["split"] / f"{side}.parquet")
+        families = [f"f{int(product_id[1:]) // 30}" for product_id in rows["product_id"].to_pylist()]
+        pq.write_table(rows.append_column("group", pa.array(families)), grouped / f"{side}.parquet")
+
+    metrics, _ = run(week | {"champion": champion, "split": grouped}, params_of(1), tmp_path / "grouped")
+
+    scores = pq.read_table(tmp_path / "grouped" / "scores.parquet")
+    y, *both = (scores[name].to_numpy() for name in ("label", "candidate_score", "champion_score"))
+    number = np.array([int(product_id[1:]) // 30 for product_id in scores["product_id"].to_pylist()])
+    paired = paired_average_precision_difference(y, both[1], both[0], number)
+    assert metrics["minority_label"] == 1
+    assert metrics["champion"]["standard_error"] == pytest.approx(paired.standard_error)
+    assert metrics["champion"]["standard_error"] != pytest.approx(plain["champion"]["standard_error"], rel=0.01)
+    assert metrics["pr_auc_standard_error"] == pytest.approx(average_precision_error(y, both[0], number))
+    assert metrics["pr_auc"] == plain["pr_auc"]
 
 
 def test_products_on_both_sides_are_counted_and_rejected(week: dict[str, Path], tmp_path: Path):
