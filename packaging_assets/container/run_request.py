@@ -32,14 +32,15 @@ def run_request(request: StepRequest, inputs: Path, output: Path, packages: Sequ
 
 
 def run_part(request: StepRequest, folders: dict[str, Path], part: Path, output: Path, packages: Sequence[str]) -> None:
-    """Run the step with a `part_input` of one file, which is moved, and list what it wrote into `output`."""
+    """Run the step with a `part_input` of that one file alone, and list what it wrote into `output`."""
     step, params = request.load_step(packages), request.load_params(packages)
     if request.part_input is None:
         raise RequestError(f"The request to run {request.step} does not say which input comes in parts.")
     alone = output.with_name(f".{output.name}")
     alone.mkdir(parents=True)
     output.mkdir(parents=True)
-    part.rename(alone / part.name)
+    # A link, and no move: SageMaker mounts every input and output by itself, and nothing can be moved between mounts.
+    (alone / part.name).symlink_to(part.resolve())
     try:
         step({**folders, request.part_input: alone}, params, output)
     finally:

@@ -4,13 +4,16 @@ import http.client
 import io
 import json
 import tarfile
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 from example_steps import CountParams, count_words, refuse
 
 from packaging_assets.container.__main__ import main
 from packaging_assets.container.ml_folders import MlFolders
+from packaging_assets.container.run_request import run_request
 from packaging_assets.container.server import MAX_PAYLOAD_BYTES, make_server
 from packaging_assets.container.step_output import LISTING, OutputError, check_output, list_output
 from packaging_assets.container.step_request import RequestError, StepRequest, step_packages
@@ -143,6 +146,36 @@ def test_params_that_the_step_refuses_are_told(root):
     )
     with pytest.raises(RequestError, match="is not a pydantic model"):
         request.model_copy(update={"params_class": "example_steps:count_words"}).load_params(PACKAGES)
+
+
+@pytest.fixture
+def other_mount(tmp_path):
+    """A folder on another file system: SageMaker mounts each input and output of a processing job by itself."""
+    memory = Path("/dev/shm")  # noqa: S108 - it is a file system that every Linux has
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is but one file system")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_parts_are_taken_one_by_one_from_an_input_that_is_a_mount_of_its_own(tmp_path, other_mount):
+    (other_mount / "text").mkdir()
+    for name, words in (("a.txt", "one two"), ("b.txt", "three")):
+        (other_mount / "text" / name).write_text(words)
+    request = StepRequest.of(count_words, CountParams(), {"text": "text"}, part_input="text")
+    run_request(request, other_mount, tmp_path / "output", PACKAGES)
+    found = {folder.name: folder for folder in (tmp_path / "output").iterdir()}
+    assert sorted(found) == ["a.txt", "b.txt"]
+    for folder in found.values():
+        check_output(folder)
+    assert {name: (folder / "model" / "count.txt").read_text() for name, folder in found.items()} == {
+        "a.txt": "2",
+        "b.txt": "1",
+    }
+    assert {name: (folder / "names.txt").read_text() for name, folder in found.items()} == {
+        "a.txt": "a.txt",
+        "b.txt": "b.txt",
+    }
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "now"]])
