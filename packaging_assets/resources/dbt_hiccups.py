@@ -10,12 +10,19 @@ PAUSES_SECONDS = (5.0, 20.0, 60.0)
 """Before each further try. Redshift ends one of two transactions that conflict; the other may take a minute."""
 
 _PASSING = re.compile(
-    r"^\s*1023\b"  # https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html
+    # https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation-serializable-isolation-troubleshooting.html
+    r"^\s*(1018|1023)\b"
     r"|serializable isolation violation"
+    # Tables that others make, replace or drop meanwhile; dbt's adapter waits for that for some seconds only.
+    r"|conflict with concurrent transaction"
+    r"|dropped by concurrent transaction"
+    r"|could not open relation with OID"
+    r"|deadlock detected"
     r"|connection (has been|was|is) closed"
     r"|server closed the connection"
     r"|connection reset by peer"
-    r"|broken pipe",
+    r"|broken pipe"
+    r"|server socket closed",  # redshift_connector's own words for it: "BrokenPipe: server socket closed. Please ..."
     re.IGNORECASE | re.MULTILINE,
 )
 

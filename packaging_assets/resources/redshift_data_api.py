@@ -36,6 +36,7 @@ _ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
 _STOPPING = Backoff(attempts=3, first_seconds=0.5, longest_seconds=2.0)
 """Of the calls that cancel a statement: whoever cancels a run does not wait long for it."""
 
+Operation = Literal["execute_statement", "batch_execute_statement"]
 Submit = Callable[[], Mapping[str, Any]]
 
 
@@ -61,7 +62,7 @@ class RedshiftDataApi:
         longest_poll_seconds: between two looks.
         longest_seconds: after which a statement that is not over is cancelled.
         calls: how often a call is tried that is throttled, fails on the server's side, or is not answered.
-        conflicts: how often a transaction is tried that conflicts with another one.
+        conflicts: how often a transaction or a query is tried that conflicts with another transaction.
         sleep: waits for seconds.
         clock: seconds from any moment on.
         new_token: a text that no statement had before, of at most 64 characters.
@@ -111,39 +112,29 @@ class RedshiftDataApi:
                 f"{self.target} takes at most {LARGEST_BATCH} statements in one transaction, not {len(texts)}; stage "
                 "fewer tables or join statements"
             )
-        for attempt in range(1, self._conflicts.attempts + 1):
-            token = self._new_token()
-            try:
-                self._finish("batch_execute_statement", {"Sqls": texts}, token, [sql for sql, _ in statements])
-            except ConflictError:
-                if attempt == self._conflicts.attempts:
-                    raise
-                self._sleep(self._conflicts.pause(attempt, token))
-            else:
-                return
+        self._through_conflicts("batch_execute_statement", {"Sqls": texts}, [sql for sql, _ in statements])
 
     def execute(self, sql: str, *, shown: str) -> None:
-        """Run one statement that changes no table, such as UNLOAD; errors as of `run`.
+        """Run one statement that changes no table, such as UNLOAD, once; errors as of `run`.
 
         Args:
             sql: without parameters.
             shown: the SQL that errors name in its place, where it has values in it that are nobody's business.
         """
-        self._execute(sql, {}, shown)
+        # Once also where it conflicts: the files of an UNLOAD that failed would be in the way of the next.
+        self._finish("execute_statement", {"Sql": self.rendered(sql, {}, shown=shown)}, self._new_token(), [shown])
 
     def query(self, sql: str, parameters: Parameters, *, shown: str = "") -> QueryResult:
         """The whole result of a query, page by page; errors as of `run`, and `shown` as of `execute`."""
-        statement_id = self._execute(sql, parameters, shown or sql)
+        named = shown or sql
+        text = self.rendered(sql, parameters, shown=named)
+        statement_id = self._through_conflicts("execute_statement", {"Sql": text}, [named])
         columns: Sequence[Column] = ()
         rows: list[dict[str, Any]] = []
         for page in self._pages(statement_id):
             columns = page["ColumnMetadata"]
             rows += typed_rows(columns, page["Records"])
         return QueryResult(columns, rows)
-
-    def _execute(self, sql: str, parameters: Parameters, shown: str) -> str:
-        text = self.rendered(sql, parameters, shown=shown)
-        return self._finish("execute_statement", {"Sql": text}, self._new_token(), [shown])
 
     def rendered(self, sql: str, parameters: Parameters, *, shown: str = "") -> str:
         """A statement with its parameters as literals.
@@ -164,13 +155,20 @@ class RedshiftDataApi:
             )
         return text
 
-    def _finish(
-        self,
-        operation: Literal["execute_statement", "batch_execute_statement"],
-        request: Mapping[str, Any],
-        token: str,
-        statements: Sequence[str],
-    ) -> str:
+    def _through_conflicts(self, operation: Operation, request: Mapping[str, Any], statements: Sequence[str]) -> str:
+        """As `_finish`, again after a conflict, of which nothing is left, each time as another statement."""
+        attempt = 0
+        while True:
+            attempt += 1
+            token = self._new_token()
+            try:
+                return self._finish(operation, request, token, statements)
+            except ConflictError:
+                if attempt >= self._conflicts.attempts:
+                    raise
+                self._sleep(self._conflicts.pause(attempt, token))
+
+    def _finish(self, operation: Operation, request: Mapping[str, Any], token: str, statements: Sequence[str]) -> str:
         """Run to the end, and return the id under which the result is."""
         submit = getattr(self._client, operation)
         arguments = {**self.target.arguments, **request, "ClientToken": token}

@@ -39,9 +39,14 @@ _CONFLICT_SIGNS = (
     "ERROR: 1020",
     "conflict with concurrent transaction",
     "deadlock detected",
+    "ERROR: 1018",
+    "could not open relation with OID",
+    "dropped by concurrent transaction",
 )
 """1023: transactions on the same tables that cannot be put into an order. 1020: of those that create or drop. A
-deadlock is ended by Redshift, which rolls one of the two back. In each case nothing of the transaction is left."""
+deadlock is ended by Redshift, which rolls one of the two back. 1018 and the last two: a table that another transaction
+made, replaced or dropped meanwhile; whoever looks at `information_schema` meets all of them. In each case nothing of
+the transaction is left."""
 
 
 class StatementError(WarehouseError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class RedshiftTarget:
     """Which database, and as whom.
 
-    With neither user nor secret, Redshift makes a database user after the IAM identity of the process.
+    With neither user nor secret, a workgroup makes a database user after the IAM identity of the process.
 
     Attributes:
         database: its name.
@@ -36,6 +36,11 @@ class RedshiftTarget:
             raise ValueError(
                 f"redshift_user is {self.user!r}, but with redshift_workgroup the user follows from the IAM role; "
                 "leave redshift_user empty"
+            )
+        if self.cluster and not (self.user or self.secret_arn):
+            raise ValueError(
+                f"redshift_cluster is {self.cluster!r} and redshift_user is empty; name the database user for whom the "
+                "cluster is asked for temporary credentials, or set redshift_secret_arn"
             )
 
     @property

@@ -142,6 +142,32 @@ def test_a_load_that_conflicts_is_run_again_whole(warehouse: MadeWarehouse) -> N
     assert len({entry.token for entry in tried}) == 4
 
 
+UPSET = (
+    "could not open relation with OID 6134794",
+    "table 3380474 dropped by concurrent transaction",
+    "1018\n  Detail: Relation does not exist.",
+    "could not complete because of conflict with concurrent transaction",
+)
+"""What Redshift says of a table that another transaction made, replaced or dropped meanwhile."""
+
+
+@pytest.mark.parametrize("said", UPSET)
+def test_what_another_transaction_upsets_is_run_again(warehouse: MadeWarehouse, said: str) -> None:
+    warehouse.stand_in.faults.inject("failed_statement", matching="insert into ops", message=said, times=2)
+    warehouse.load({"staged": DAYS}, [INSERT_DAYS])
+    assert [entry.whole.status for entry in warehouse.batches()] == ["FAILED", "FAILED", "FINISHED"]
+    warehouse.stand_in.faults.inject("failed_statement", matching="^select day", message=said, times=2)
+    assert [tuple(row.values()) for row in warehouse.fetch(DAYS_NOW, {})] == BOTH
+    assert submitted(warehouse) == ["BatchExecuteStatement"] * 3 + ["ExecuteStatement"] * 3
+
+
+def test_an_unload_that_conflicts_is_not_run_again_into_its_own_files(warehouse: MadeWarehouse, tmp_path: Path) -> None:
+    warehouse.stand_in.faults.inject("conflict", matching="^unload", times=2)
+    with pytest.raises(ConflictError, match="1023"):
+        warehouse.unload(DAYS_NOW, {}, tmp_path, rows_per_file=1)
+    assert submitted(warehouse) == ["ExecuteStatement"]
+
+
 def test_a_load_that_always_conflicts_says_so(warehouse: MadeWarehouse) -> None:
     warehouse.stand_in.faults.inject("conflict", matching="insert into ops", times=100)
     with pytest.raises(ConflictError, match=r"ERROR: 1023\s+Detail: Serializable isolation violation"):
@@ -349,6 +375,7 @@ def test_the_limits_of_the_data_api_are_told_beforehand(warehouse: MadeWarehouse
         ({"workgroup": "a", "cluster": "b"}, "set exactly one"),
         ({}, "set exactly one"),
         ({"workgroup": "a", "user": "u"}, "leave redshift_user empty"),
+        ({"cluster": "c"}, "redshift_cluster is 'c' and redshift_user is empty; name the database user"),
     ],
 )
 def test_a_target_must_be_one(given: dict[str, str], error: str) -> None:

@@ -177,6 +177,41 @@ def test_services_have_a_launch_type_which_the_run_launcher_copies(platform: dic
     ] * 3
 
 
+def holds(assertion: Any, given: dict[str, str]) -> bool:
+    """Whether an assertion of a template's rules holds for parameters."""
+    ((function, operands),) = assertion.items()
+    if function == "Fn::Equals":
+        first, second = (given[item["Ref"]] if isinstance(item, dict) else item for item in operands)
+        return first == second
+    met = [holds(operand, given) for operand in operands]
+    return {"Fn::Not": not met[0], "Fn::And": all(met), "Fn::Or": any(met)}[function]
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"RedshiftWorkgroup": "w"}, []),
+        ({"RedshiftCluster": "c", "RedshiftUser": "u"}, []),
+        ({"RedshiftWorkgroup": "w", "RedshiftUser": "u", "RedshiftSecretArn": "s"}, []),
+        ({}, ["OneWarehouse"]),
+        ({"RedshiftWorkgroup": "w", "RedshiftCluster": "c", "RedshiftUser": "u"}, ["OneWarehouse"]),
+        ({"RedshiftCluster": "c"}, ["UserOfTheWarehouse"]),
+        ({"RedshiftWorkgroup": "w", "RedshiftSecretArn": "s"}, ["UserOfTheWarehouse"]),
+    ],
+)
+def test_a_warehouse_that_cannot_be_signed_in_to_is_refused_before_it_is_deployed(
+    given: dict[str, str], refused: list[str]
+):
+    nothing = dict.fromkeys(("RedshiftWorkgroup", "RedshiftCluster", "RedshiftUser", "RedshiftSecretArn"), "")
+    rules = template("platform")["Rules"]
+
+    assert refused == [
+        name
+        for name, rule in rules.items()
+        if not all(holds(each["Assert"], {**nothing, **given}) for each in rule["Assertions"])
+    ]
+
+
 def test_images_are_given_by_digest():
     pattern = template("platform")["Parameters"]["Image"]["AllowedPattern"]
     repository = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/packaging-assets"

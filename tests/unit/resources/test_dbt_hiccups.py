@@ -11,8 +11,20 @@ from packaging_assets.settings import load_settings
 
 CONFLICT = "Database Error in model product_features (models/features/product_features.sql)\n  1023"
 LOST = "Runtime Error in model product_features\n  TLS/SSL connection has been closed (EOF) (_ssl.c:2427)"
+CUT = (
+    "Runtime Error in model product_features\n  BrokenPipe: server socket closed. Please check that client side "
+    "networking configurations such as Proxies, firewalls, VPN, etc. are not affecting your network connection."
+)
 WRONG = 'Database Error in model product_features\n  column "titel" does not exist'
 IN_PASSING = "Database Error in model product_features\n  value 1023 out of range"
+UPSET = (
+    "Database Error in model prediction_outcomes\n  could not complete because of conflict with concurrent transaction",
+    "Database Error in model prediction_outcomes\n  table 3380474 dropped by concurrent transaction",
+    "Database Error\n  could not open relation with OID 6134794",
+    "Database Error in model product_features\n  deadlock detected",
+    "Database Error in model product_features\n  1018",
+)
+"""What Redshift says of a table that another transaction made, replaced or dropped meanwhile."""
 
 
 def ended(*nodes, exception=None):
@@ -33,6 +45,7 @@ GOOD = ended(("success", "INSERT 0 1"))
     [
         (ended(("error", CONFLICT)), True),
         (ended(("error", LOST)), True),
+        (ended(("error", CUT)), True),
         (ended(("success", ""), ("error", LOST), ("error", CONFLICT)), True),
         (ended(("error", CONFLICT), ("error", WRONG)), False),
         (ended(("error", CONFLICT), ("fail", "Got 3 results, configured to fail if != 0")), False),
@@ -45,6 +58,12 @@ GOOD = ended(("success", "INSERT 0 1"))
 )
 def test_what_passes_is_told_from_what_is_wrong(result, expected):
     assert will_pass(result) is expected
+
+
+@pytest.mark.parametrize("said", UPSET)
+def test_what_another_transaction_upsets_passes(said):
+    assert will_pass(ended(("error", said)))
+    assert will_pass(ended(exception=RuntimeError(said)))  # of dbt's own look at what there is
 
 
 def test_a_failure_is_told_in_one_line_with_what_the_database_said():
