@@ -12,6 +12,7 @@ from packaging_assets.resources.sagemaker_errors import (
     JobCapacityError,
     JobServiceError,
     RetryPolicy,
+    is_beyond_reach,
     kind_of_call_error,
 )
 
@@ -29,7 +30,7 @@ class PatientCalls:
         """What the call about the job `name` answers.
 
         Raises:
-            JobCapacityError, JobServiceError: it was of no use, however often it was tried.
+            JobCapacityError, JobServiceError: it was of no use, however often it was tried, or would be of none.
         """
         tried: Counter[ErrorKind] = Counter()
         while True:
@@ -39,6 +40,9 @@ class PatientCalls:
                 kind = kind_of_call_error(error)
                 if kind is None:
                     raise
+                if kind == "capacity" and is_beyond_reach(error):
+                    said = f"SageMaker refused a call about job {name}, and will however long it is waited for: {error}"
+                    raise JobCapacityError(said, job=name, reason=str(error)) from error
                 tried[kind] += 1
                 backoff = self.retries.calls[kind]
                 if tried[kind] >= backoff.attempts:

@@ -80,8 +80,11 @@ class JobData:
         )
 
     def output_of(self, name: str, kind: JobKind) -> str:
-        """What a job of that name is told about its output."""
-        return self.objects.uri("") if kind == "training" else self.objects.uri(f"{name}/output/")
+        """What a job of that name is told about its output.
+
+        The names of a job's objects follow after a slash of SageMaker's own, so this ends at none.
+        """
+        return self.objects.uri("" if kind == "training" else f"{name}/output").rstrip("/")
 
     def result_of(self, name: str, kind: JobKind) -> str:
         """Where the result of a job of that name is."""

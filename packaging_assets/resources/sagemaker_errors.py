@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,6 +19,9 @@ THROTTLING_CODES = frozenset(
 CAPACITY_CODES = frozenset({"ResourceLimitExceeded", "CapacityError", "InsufficientCapacityError"})
 SERVICE_CODES = frozenset({"InternalServerError", "InternalFailure", "ServiceUnavailable"})
 FIRST_SERVER_ERROR = 500
+
+_ACCOUNT_LIMIT = re.compile(r" is (\d+) \w+, with current utilization of \d+ \w+ and a request delta of (\d+) ")
+_NOT_IN_REGION = "is not available in this region"
 
 
 class JobError(RuntimeError):
@@ -91,6 +95,16 @@ def kind_of_call_error(error: Exception) -> ErrorKind | None:
             return "capacity"
         return "service" if code in SERVICE_CODES or status >= FIRST_SERVER_ERROR else None
     return "service" if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError) else None
+
+
+def is_beyond_reach(error: Exception) -> bool:
+    """Whether a call asks for machines that the account may not have, or not so many, however long it waits.
+
+    The code is the same as where others have them at the moment, so it is the text that decides.
+    """
+    said = str(error)
+    limit = _ACCOUNT_LIMIT.search(said)
+    return _NOT_IN_REGION in said or (limit is not None and int(limit[2]) > int(limit[1]))
 
 
 def kind_of_job_failure(reason: str) -> ErrorKind | None:

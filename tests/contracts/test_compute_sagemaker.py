@@ -49,6 +49,7 @@ from packaging_assets.resources.sagemaker_errors import (
     JobServiceError,
     JobStoppedError,
     RetryPolicy,
+    is_beyond_reach,
     kind_of_job_failure,
 )
 from packaging_assets.resources.sagemaker_jobs import JobSettings
@@ -424,6 +425,21 @@ def test_a_result_that_was_fetched_and_not_kept_is_fetched_again_and_not_paid_ag
     assert left_in(clients, bucket) == []
 
 
+@pytest.mark.parametrize("kind", ["training", "processing", "transform"])
+def test_a_job_is_told_its_output_as_the_service_documents_it(compute, folders, clients, bucket, kind):
+    # How the service joins names to a path that ends at a slash is written nowhere: a result elsewhere would be lost.
+    inputs, output = folders
+    made = compute(kind=kind, parted_steps=PARTED)
+    name = made.run(count_words, inputs, CountParams(), output, fingerprint=PRINT).name
+    said = getattr(clients.sagemaker, f"describe_{kind}_job")(**{f"{kind.capitalize()}JobName": name})
+    place = {
+        "training": lambda: said["OutputDataConfig"]["S3OutputPath"],
+        "processing": lambda: said["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"],
+        "transform": lambda: said["TransformOutput"]["S3OutputPath"],
+    }[kind]()
+    assert place == f"s3://{bucket}/work/jobs" + ("" if kind == "training" else f"/{name}/output")
+
+
 @pytest.mark.parametrize("how", ["gone", "cut off", "other bytes"])
 @pytest.mark.parametrize("kind", ["training", "processing", "transform"])
 def test_a_result_that_is_not_whole_any_more_is_computed_by_a_further_job(
@@ -664,6 +680,30 @@ def test_a_call_that_goes_wrong_for_ever_is_an_error_of_its_kind(
     sagemaker_stand_in.faults.inject(fault, CREATE, times=100)
     with pytest.raises(error_class, match="3 times, the last time with"):
         compute(kind="training").run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+
+
+def test_machines_that_the_account_may_not_have_are_not_waited_for(compute, folders, sagemaker_stand_in, naps):
+    inputs, output = folders
+    sagemaker_stand_in.faults.inject("no_quota", CREATE, times=100)
+    with pytest.raises(JobCapacityError, match=r"however long it is waited for.*is 0 Instances.*Service Quotas"):
+        compute(kind="training").run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
+    assert sagemaker_stand_in.calls.count(CREATE) == 1
+    assert naps.asked == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"),
+    [
+        ("limit 'x' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances.", True),
+        ("limit 'x' is 4 Instances, with current utilization of 0 Instances and a request delta of 11 Instances", True),
+        ("limit 'x' is 4 Instances, with current utilization of 4 Instances and a request delta of 4 Instances", False),
+        ("The requested resource training-job/ml.p2.xlarge is not available in this region", True),
+        ("another text about limits", False),
+    ],
+)
+def test_a_limit_below_what_is_asked_for_is_told_from_one_that_is_used_up(said, is_so):
+    error = ClientError({"Error": {"Code": "ResourceLimitExceeded", "Message": said}}, CREATE)
+    assert is_beyond_reach(error) is is_so
 
 
 @pytest.mark.parametrize("fault", ["capacity", "internal", "lost_output"])

@@ -4,10 +4,11 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
-CALL_FAULTS = ("throttle", "error", "limit", "slow", "lost_answer", "twice")
-"""throttle: ThrottlingException, nothing done. error: HTTP 500, nothing done. limit: ResourceLimitExceeded, nothing
-done. slow: done after `seconds`. lost_answer: done, and the connection is closed. twice: done twice, as by a proxy that
-repeats a request, and the second answer is given."""
+CALL_FAULTS = ("throttle", "error", "limit", "no_quota", "slow", "lost_answer", "twice")
+"""throttle: ThrottlingException, nothing done. error: HTTP 500, nothing done. limit: ResourceLimitExceeded, since all
+machines that the account may have are at work, nothing done; no_quota: since it may have none. slow: done after
+`seconds`. lost_answer: done, and the connection is closed. twice: done twice, as by a proxy that repeats a request, and
+the second answer is given."""
 
 JOB_FAULTS = ("capacity", "internal", "killed", "lost_output", "interrupted")
 """capacity: the job fails with CapacityError before it runs. internal: with InternalServerError, before it runs.

@@ -28,6 +28,13 @@ ACCOUNT = "123456789012"
 CONTENT_TYPE = "application/x-amz-json-1.1"
 FAULTS_PATH = "/standin/faults"
 
+LIMIT = (
+    "The account-level service limit 'ml.m5.xlarge for training job usage' is {has} Instances, with current "
+    "utilization of {has} Instances and a request delta of 1 Instances. Please use AWS Service Quotas to request an "
+    "increase for this quota."
+)
+"""As the service says it, of which an account has none at first."""
+
 
 class SageMakerStandIn:
     """A SageMaker on a free port of this machine's loopback interface, from `start` to `stop`.
@@ -160,11 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, kind: str) -> bool:
         refusals = {
             "throttle": ServiceError("ThrottlingException", "Rate exceeded"),
-            "limit": ServiceError(
-                "ResourceLimitExceeded",
-                "The account-level service limit 'ml.m5.xlarge for training job usage' is 0 Instances, with current "
-                "utilization of 0 Instances and a request delta of 1 Instances.",
-            ),
+            "limit": ServiceError("ResourceLimitExceeded", LIMIT.format(has=4)),
+            "no_quota": ServiceError("ResourceLimitExceeded", LIMIT.format(has=0)),
             "error": ServiceError(
                 "InternalFailure",
                 "The request processing has failed because of an unknown error.",
