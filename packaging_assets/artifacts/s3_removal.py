@@ -107,7 +107,10 @@ class S3Removal:
 
     @contextmanager
     def working(self) -> Generator[None]:
-        """Be seen to work for the length of the block."""
+        """Be seen to work for the length of the block.
+
+        A mark that cannot be deleted fails nothing: it grows old, and a prune removes it.
+        """
         key, is_over = f"{WORK}/{uuid.uuid4().hex}", threading.Event()
         self._renew(key)
         thread = threading.Thread(target=self._keep_young, args=(key, is_over), daemon=True)
@@ -117,7 +120,8 @@ class S3Removal:
         finally:
             is_over.set()
             thread.join()
-            self.objects.delete([key])
+            with _excused():
+                self.objects.delete([key])
 
     def is_busy(self) -> bool:
         """Whether somebody works."""
@@ -195,10 +199,8 @@ class S3Removal:
         self.objects.put(key, self.clock().isoformat().encode())
 
     def _keep_young(self, key: str, is_over: threading.Event) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         while not is_over.wait(RENEWED_EVERY_SECONDS):
-            with contextlib.suppress(BotoCoreError, ClientError):  # the next time will do
+            with _excused():  # the next time will do
                 self._renew(key)
 
     def _renewed_at(self, entry: ListedObject) -> dt.datetime:
@@ -218,6 +220,15 @@ class S3Removal:
     def _is_free(self, held: StoredObject, owner: str) -> bool:
         said = json.loads(held.body)
         return said["owner"] == owner or dt.datetime.fromisoformat(said["until"]) < self.clock()
+
+
+@contextmanager
+def _excused() -> Generator[None]:
+    """What S3 refuses about a mark fails no work."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    with contextlib.suppress(BotoCoreError, ClientError, PermissionError):
+        yield
 
 
 def folder_of(manifest: StoredObject) -> str:

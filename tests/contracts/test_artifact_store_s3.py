@@ -294,6 +294,21 @@ def test_who_works_is_seen_everywhere_until_it_ends_or_has_been_silent(store, bu
     assert not elsewhere.is_busy()
 
 
+def test_a_sign_of_life_that_cannot_be_deleted_fails_no_step_and_hides_no_error(
+    store, objects, bucket, moto, artifact_clock
+):
+    moto.faults.inject("error", "s3", matching=f"POST /{bucket}", times=100)
+    with store.scratch():
+        pass
+    with pytest.raises(ZeroDivisionError), store.scratch():
+        raise ZeroDivisionError
+    moto.faults.clear()
+    assert len(keys_of(objects, ".work/")) == 2
+    assert store.is_busy()
+    artifact_clock.now += dt.timedelta(minutes=6)
+    assert not store.is_busy()
+
+
 def test_the_sign_of_life_of_a_killed_process_is_a_leftover(store, objects, artifact_clock):
     objects.put(f".work/{'a' * 32}", NOW.isoformat().encode())
     artifact_clock.now = dt.datetime.now(dt.UTC) + 2 * DAY
