@@ -81,6 +81,7 @@ class Figures:
     nat_gb_month: float = 20
     alarms: int = 24
     metrics: int = 24
+    insights_metrics: int = 65  # ECS Container Insights, as remembered: 8 a cluster, 6 a task, 11 a service
     logs_gb: float = 5
     secrets: int = 2
 
@@ -126,7 +127,7 @@ def month(millions: float, figures: Figures) -> dict[str, float]:
         "database (RDS)": HOURS * figures.database_hour + figures.database_gb * figures.database_gb_month,
         "network (NAT)": HOURS * figures.nat_hour + figures.nat_gb_month * figures.nat_gb,
         "watching (CloudWatch)": figures.alarms * figures.alarm_month
-        + figures.metrics * figures.metric_month
+        + (figures.metrics + figures.insights_metrics) * figures.metric_month
         + figures.logs_gb * figures.log_gb,
         "key and secrets": figures.key_month + figures.secrets * figures.secret_month,
     }

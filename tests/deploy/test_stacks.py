@@ -1,9 +1,12 @@
 """What holds for every stack: nothing is open, in the clear, kept for ever or lost with its stack."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from stacks import ORDER, TEMPLATES, of_type, resources, template, texts, uses
+
+from packaging_assets.resources.sagemaker_registry_authors import PEOPLE_ROLES
 
 
 def test_every_template_is_deployed_in_a_known_order():
@@ -120,6 +123,14 @@ def test_what_has_been_used_up_and_deleted_is_not_kept_as_a_former_version():
     assert kept == {"former-versions": {"Ref": "ArtifactRetentionDays"}, "exchange": 1, "jobs": 1, "work": 1}
 
 
+def test_nothing_is_left_of_what_was_deleted_in_the_end():
+    (bucket,) = [given for _, _, given in of_type("AWS::S3::Bucket")]
+    everywhere = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" not in rule]
+
+    # The last former version goes, and what marks the object as deleted after it.
+    assert [rule.get("ExpiredObjectDeleteMarker") for rule in everywhere] == [True]
+
+
 @pytest.mark.parametrize(
     ("kind", "policy"),
     [
@@ -177,7 +188,25 @@ def test_people_need_a_second_factor():
 
     for name in people:
         (trust,) = roles[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        assert trust["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+        assert trust["Condition"]["Bool"] == {"aws:MultiFactorAuthPresent": "true"}, name
+
+
+def test_sessions_whose_names_count_as_persons_are_called_after_them():
+    roles = resources("roles")
+    names = {
+        logical: given["Properties"]["RoleName"]["Fn::Sub"].replace("${Environment}", "prod")
+        for logical, given in roles.items()
+        if given["Type"] == "AWS::IAM::Role"
+    }
+    counted = [logical for logical, name in names.items() if any(fnmatchcase(name, role) for role in PEOPLE_ROLES)]
+    conditions = {
+        logical: statement["Condition"].get("StringEquals")
+        for logical in counted
+        for statement in roles[logical]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    }
+
+    own_name = {"sts:RoleSessionName": "${aws:username}"}
+    assert conditions == {"ReviewerRole": own_name, "PromoterRole": own_name}
 
 
 def test_other_accounts_read_models_and_change_nothing():

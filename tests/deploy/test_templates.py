@@ -70,6 +70,7 @@ def test_there_is_a_role_for_each_duty(roles: Roles):
         ("WarehouseFilesRole", "s3:PutObject", f"{OBJECTS}/exchange/labels/000"),
         ("JobRole", "s3:GetObject", f"{OBJECTS}/artifacts/mailer/split/2025-01-06/f/train.parquet"),
         ("JobRole", "s3:PutObject", f"{OBJECTS}/jobs/j/output/model.tar.gz"),
+        ("JobRole", "cloudwatch:PutMetricData", "*"),
         ("JobRole", "kms:Encrypt", KEY),
         ("JobRole", "kms:CreateGrant", KEY),
         ("RunRole", "s3:PutObject", f"{OBJECTS}/artifacts/mailer/model/2025-01-06/f/manifest.json"),
@@ -110,6 +111,7 @@ def test_a_role_can_do_its_duty(roles: Roles, role: str, action: str, resource: 
         # A job cannot publish its own output as an artifact, reach the warehouse, approve itself or tell people.
         ("JobRole", "s3:PutObject", f"{OBJECTS}/artifacts/mailer/model/x"),
         ("JobRole", "s3:DeleteObject", f"{OBJECTS}/jobs/j"),
+        ("JobRole", "s3:GetObject", f"{OBJECTS}/exchange/unload/0123/000.parquet"),
         ("JobRole", "redshift-data:ExecuteStatement", WORKGROUP),
         ("JobRole", "sagemaker:UpdateModelPackage", MODEL),
         ("JobRole", "sagemaker:CreateTrainingJob", "*"),
@@ -130,6 +132,7 @@ def test_a_role_can_do_its_duty(roles: Roles, role: str, action: str, resource: 
         # Sensors and schedules ask for runs, and cannot do their work, start or stop tasks, or undo what was made.
         ("CodeServerRole", "s3:PutObject", f"{OBJECTS}/artifacts/mailer/model/x"),
         ("CodeServerRole", "s3:DeleteObject", f"{OBJECTS}/registry/models/mailer.json"),
+        ("CodeServerRole", "s3:GetObject", f"{OBJECTS}/exchange/unload/0123/000.parquet"),
         ("CodeServerRole", "sagemaker:DeleteModelPackage", MODEL),
         ("CodeServerRole", "sagemaker:CreateTrainingJob", JOB.format("training", "packaging-live-train-0123-0")),
         ("CodeServerRole", "ecs:RunTask", TASK),
@@ -191,6 +194,22 @@ def test_a_role_can_do_its_duty(roles: Roles, role: str, action: str, resource: 
 )
 def test_a_role_cannot_do_what_is_not_its_duty(roles: Roles, role: str, action: str, resource: str):
     assert not roles.allows(role, action, resource)
+
+
+def test_figures_go_into_the_namespaces_of_whose_they_are(roles: Roles):
+    namespaces = {
+        role: statement["Condition"]
+        for role in roles.names()
+        for statement in roles.documents(role)
+        if "cloudwatch:PutMetricData" in statement["Action"]
+    }
+
+    ours = {"StringEquals": {"cloudwatch:namespace": "PackagingAssets"}}
+    assert namespaces == {
+        "JobRole": {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}},
+        "RunRole": ours,
+        "CodeServerRole": ours,
+    }
 
 
 def test_nobody_may_do_everything_of_a_service_or_touch_iam(roles: Roles):
