@@ -34,6 +34,8 @@ SETTLED = dt.timedelta(seconds=SETTLING_SECONDS + 1)
 PREDICTED = """cadence, partition_start, product_id, package_type, score, damage_probability, is_suitable, model,
     model_version, as_of"""
 SCORED = ["daily/inventory", "daily/predictions"]
+NUMBERS = itertools.count(1)
+"""Of cases, in all clouds of a process: moto keeps what is in a bucket also when its server is stopped."""
 
 
 class Chosen:
@@ -51,7 +53,6 @@ class Cloud:
 
     def __init__(self, aws: Any, folder: Path) -> None:
         self.aws, self._folder = aws, folder
-        self._numbers = itertools.count(1)
         self.settings = load_settings(folder / "base")
         config = RetailerConfig(products=PRODUCTS, weeks=1, seed=7)
         retailer = simulate(config, folder / "simulated")
@@ -68,7 +69,7 @@ class Cloud:
 
     def case(self) -> "Case":
         """A copy of the warehouse, with nothing trained yet."""
-        name = f"case{next(self._numbers):03}"  # of one length: what is left for the rest of a job's name depends on it
+        name = f"case{next(NUMBERS):03}"  # of one length: what is left for the rest of a job's name depends on it
         home = self._folder / name
         write_partition_range(
             load_settings(home), first_week=self.settings.first_week, last_day=dt.date.fromisoformat(DAY)
