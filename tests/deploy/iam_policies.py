@@ -62,7 +62,13 @@ class Roles:
             return value
         if len(value) == 1:
             ((function, given),) = value.items()
-            known = {"Ref": self._ref, "Fn::Sub": self._sub, "Fn::GetAtt": self._attribute, "Fn::If": self._if}
+            known = {
+                "Ref": self._ref,
+                "Fn::Sub": self._sub,
+                "Fn::GetAtt": self._attribute,
+                "Fn::If": self._if,
+                "Fn::Select": self._select,
+            }
             if function in known:
                 return known[function](given)
             if function == "Fn::ImportValue":
@@ -80,6 +86,11 @@ class Roles:
     def _attribute(self, given: Any) -> str:
         name = given[0] if isinstance(given, list) else given.split(".")[0]
         return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+    def _select(self, given: Any) -> str:
+        number, split = given
+        separator, text = split["Fn::Split"]
+        return self._resolve(text).split(separator)[int(number)]
 
     def _if(self, given: Any) -> Any:
         name, then, otherwise = given

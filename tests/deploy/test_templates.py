@@ -39,6 +39,23 @@ def roles() -> Roles:
     return Roles(TEMPLATES / "roles.yaml", parameters, {f"packaging-live-{name}": arn for name, arn in exports.items()})
 
 
+@pytest.mark.parametrize("role", ["RunRole", "CodeServerRole", "DelivererRole"])
+def test_on_a_provisioned_cluster_credentials_are_given_for_this_cluster_alone(role: str):
+    redshift = f"arn:aws:redshift:{REGION}:{ACCOUNT}"
+    parameters = {"Environment": "live", "RedshiftClusterArn": f"{redshift}:cluster:live-cluster"}
+    exports = {f"packaging-live-{name}": name for name in ("bucket", "key", "errors", "warnings", "trigger-queue")}
+    provisioned = Roles(TEMPLATES / "roles.yaml", parameters, exports)
+
+    asked = {
+        cluster: {
+            provisioned.allows(role, "redshift:GetClusterCredentials", f"{redshift}:{kind}:{cluster}/packaging")
+            for kind in ("dbuser", "dbname")
+        }
+        for cluster in ("live-cluster", "test-cluster")
+    }
+    assert asked == {"live-cluster": {True}, "test-cluster": {False}}
+
+
 def test_cfn_lint_finds_nothing():
     templates = sorted(TEMPLATES.glob("*.yaml"))
     command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "us-east-1", "--", *templates]
