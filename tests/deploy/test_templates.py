@@ -15,6 +15,7 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"
 MODEL = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/packaging-live-mailer/3"
 WORKGROUP = f"arn:aws:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/w"
 JOB = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{{}}-job/{{}}"
+JOB_LOG = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/TrainingJobs:log-stream:{{}}/algo-1-1700000000"
 TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/packaging-live/0123"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:packaging/{{}}"
 ERRORS = f"arn:aws:sns:{REGION}:{ACCOUNT}:packaging-live-errors"
@@ -97,6 +98,7 @@ def test_there_is_a_role_for_each_duty(roles: Roles):
         ("RunRole", "s3:DeleteObject", f"{OBJECTS}/artifacts/.work/0123"),
         ("RunRole", "s3:DeleteObject", f"{OBJECTS}/jobs/j/input/x"),
         ("RunRole", "sagemaker:CreateTrainingJob", JOB.format("training", "packaging-live-train-0123-0")),
+        ("RunRole", "logs:GetLogEvents", JOB_LOG.format("packaging-live-train-0123-0")),
         ("CodeServerRole", "sns:Publish", ERRORS),
         ("CodeServerRole", "redshift-data:ExecuteStatement", WORKGROUP),
         ("CodeServerRole", "s3:PutObject", f"{OBJECTS}/registry/models/mailer.json"),
@@ -144,6 +146,7 @@ def test_a_role_can_do_its_duty(roles: Roles, role: str, action: str, resource: 
         # Nothing of another environment in the account: its jobs, its models, its objects.
         ("RunRole", "sagemaker:StopTrainingJob", JOB.format("training", "packaging-liveeu-train-0123-0")),
         ("RunRole", "sagemaker:CreateTrainingJob", JOB.format("training", "live-train-0123-0")),
+        ("RunRole", "logs:GetLogEvents", JOB_LOG.format("packaging-test-train-0123-0")),
         ("RunRole", "sagemaker:UpdateModelPackage", MODEL.replace("packaging-live", "packaging-test")),
         ("RunRole", "s3:GetObject", "arn:aws:s3:::packaging-test-bucket/artifacts/mailer/model/x"),
         # Sensors and schedules ask for runs, and cannot do their work, start or stop tasks, or undo what was made.
