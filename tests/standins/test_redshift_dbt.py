@@ -189,6 +189,21 @@ def test_an_insert_that_fails_leaves_the_rows_that_were_to_be_replaced(warehouse
     assert warehouse.run(rows) == before
 
 
+@pytest.mark.parametrize(("times", "status"), [(1, "success"), (10, "error")])
+def test_what_dbt_itself_tries_again_on_another_connection_is_one_transaction_there(
+    warehouse: Warehouse, times: int, status: str
+) -> None:
+    rows = "select * from marts.product_features order by product_id, updated_at"
+    before = warehouse.run(rows)
+    # Upon these words dbt's adapter opens a new connection, on which nothing of the transaction so far is known.
+    said = "could not complete because of conflict with concurrent transaction"
+    warehouse.stand_in.faults.inject(
+        "failed_statement", matching=r"insert into .*product_features", message=said, times=times
+    )
+    assert warehouse.dbt("run", "--select", "product_features") == {"product_features": status}
+    assert warehouse.run(rows) == before
+
+
 WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 PATIENCE_SECONDS = 60.0
 
