@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster._utils.warnings import disable_dagster_warnings
 
+from packaging_assets.artifacts.fingerprint import note_loaded_code
 from packaging_assets.collector import resting_collector
 from packaging_assets.component_tree import ProjectTree
 from packaging_assets.components.model_files import check_keys, load_models
@@ -35,6 +36,7 @@ def build_definitions(settings: Settings, *, resource_overrides: Mapping[str, An
         loaded = _load_defs()
         everything = dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=threaded_executor))
         everything.get_repository_def()  # kept by Dagster, which would make it with the collector at work
+    note_loaded_code()  # a run's last step may be hours away
     return everything
 
 

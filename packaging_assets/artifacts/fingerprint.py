@@ -1,8 +1,9 @@
 """What a step's outcome depends on, as one hash: its code, its params, its inputs' content.
 
 The code of a step is its module and every module of its project that those import, wherever in the file the import
-stands. Modules are compared by what they do: the hash is over the syntax tree without docstrings, so comments,
-formatting and documentation do not count, and everything else does. Of other people's libraries the version counts.
+stands, and so on; modules that belong to no installed distribution, such as a file beside one's own, are code as well.
+Modules are compared by what they do: the hash is over the syntax tree without docstrings, so comments, formatting and
+documentation do not count, and everything else does. Of other people's libraries the version counts.
 """
 
 import ast
@@ -11,12 +12,16 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,6 +42,11 @@ file list (0.3 s); it is the fallback for names that are not here."""
 WITHOUT_INFLUENCE = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions"})
 """Libraries that check params and annotate code; the params themselves are part of the fingerprint."""
 
+_LIBRARIES = tuple(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Folders in which code is installed and not edited."""
+
+_noted: dict[str, tuple[ModuleSpec, tuple[int, int]]] = {}
+"""By module: as what it was loaded, and its source's time and size when that was first noticed."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """Steps run in threads, and in CPython 3.11 `ast.parse` in two of them at once can raise "AST constructor recursion
@@ -122,6 +132,34 @@ def code_of_modules(names: Iterable[str]) -> CodeHash:
         return _code_hash(frozenset(name.partition(":")[0] for name in names))
 
 
+def note_loaded_code() -> None:
+    """Remember how the sources of the loaded modules look, of those that are no library's.
+
+    A process goes on with the code that it has loaded. Where a source is edited before its hash is taken, the hash
+    would stand for code that was not run, and the new code would find the old one's results in the cache, for good.
+    """
+    for name in list(sys.modules):
+        spec = _loaded_as(name)
+        if spec is None or (name in _noted and _noted[name][0] is spec):
+            continue
+        origin = str(spec.origin)
+        if origin.endswith(".py") and not origin.startswith(_LIBRARIES):
+            with suppress(OSError):
+                _noted[name] = (spec, _stamp(origin))
+
+
+def _loaded_as(name: str) -> ModuleSpec | None:
+    """What a module was loaded by, without waking one that is loaded on first use; each loading has another."""
+    module = sys.modules.get(name)
+    spec = object.__getattribute__(module, "__dict__").get("__spec__") if isinstance(module, ModuleType) else None
+    return spec if isinstance(spec, ModuleSpec) else None
+
+
+def _stamp(file: str) -> tuple[int, int]:
+    found = os.stat(file)
+    return found.st_mtime_ns, found.st_size
+
+
 def is_module(name: str) -> bool:
     """Whether there is a module of that name, found without importing it."""
     return _spec(name) is not None
@@ -129,6 +167,7 @@ def is_module(name: str) -> bool:
 
 @functools.cache
 def _code_hash(roots: frozenset[str]) -> CodeHash:
+    note_loaded_code()
     own = frozenset({PROJECT, *(root.partition(".")[0] for root in roots)})
     modules: dict[str, str] = {}
     libraries: set[str] = set()
@@ -143,13 +182,23 @@ def _code_hash(roots: frozenset[str]) -> CodeHash:
         if source is None:
             continue
         modules[name] = source.sha256
-        libraries |= {_top(imported) for imported in source.imports if _top(imported) not in own}
-        waiting |= {
-            package for imported in source.imports if _top(imported) in own for package in _with_parents(imported)
-        }
+        code = {imported for imported in source.imports if _top(imported) in own or _is_nobodys(_top(imported))}
+        libraries |= {_top(imported) for imported in source.imports - code}
+        waiting |= {package for imported in code for package in _with_parents(imported)}
     versions = {name: version for library in libraries for name, version in _version(library)}
     versions["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
     return CodeHash(dict(sorted(modules.items())), dict(sorted(versions.items())))
+
+
+@functools.cache
+def _is_nobodys(library: str) -> bool:
+    """Whether a module has no version that could count, since no installed distribution brought it."""
+    if library in sys.stdlib_module_names or library in WITHOUT_INFLUENCE or _version(library):
+        return False
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ValueError:  # made by a program while it ran
+        return False
 
 
 def _top(module: str) -> str:
@@ -187,6 +236,7 @@ def _read(module: str) -> _Source | None:
     if spec.origin is None or not spec.has_location:
         return _Source(hashlib.sha256(b"").hexdigest(), frozenset())  # a namespace package has no code
     content = Path(spec.origin).read_bytes()
+    _refuse_edited(module, spec.origin)
     if not spec.origin.endswith(".py"):
         return _Source(hashlib.sha256(content).hexdigest(), frozenset())
     try:
@@ -196,6 +246,15 @@ def _read(module: str) -> _Source | None:
     package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
     imports = frozenset(_imports(tree, package))
     return _Source(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imports)
+
+
+def _refuse_edited(module: str, origin: str) -> None:
+    spec, stamp = _noted.get(module, (None, None))
+    if spec is not None and spec is _loaded_as(module) and spec.origin == origin and stamp != _stamp(origin):
+        raise FingerprintError(
+            f"{origin} was changed after this process had loaded it, so its results would be kept as those of the new "
+            "code: run it again."
+        )
 
 
 def _spec(module: str) -> ModuleSpec | None:

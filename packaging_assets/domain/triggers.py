@@ -98,10 +98,10 @@ class Trigger(BaseModel):
     @property
     def identity(self) -> str:
         """sha256 of what is asked for, 64 hexadecimal digits: equal requests are equal, however they are written."""
-        asked = self.model_dump(mode="json")
+        asked = self.model_dump(mode="json") | {"models": sorted({*self.models}), "partitions": sorted(self.partitions)}
         if len(self.keys) == 1:
             asked |= {"partition": self.keys[0], "partitions": []}
-        canonical = json.dumps({**asked, "models": sorted({*self.models})}, sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from packaging_assets.resources.warehouse import Warehouse
 
-SOURCE_SUFFIXES = frozenset({".sql", ".yml", ".csv"})
+SOURCE_SUFFIXES = frozenset({".sql", ".yml", ".yaml", ".csv"})
 
 
 class MissingDaysError(Exception):

@@ -3,6 +3,7 @@
 dbt runs in this process: the command line spends four seconds on imports and parsing where a build takes one.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -11,9 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.settings import Settings
 
 TARGETS = {"local": "duckdb", "aws": "redshift"}
+
+SOURCES_FILE = "manifest_sources.txt"
+"""Beside the manifest: `sources_hash` of what it was parsed from."""
 
 
 class DbtProjectError(Exception):
@@ -51,7 +56,7 @@ def _redshift_environment(settings: Settings) -> dict[str, str]:
 
 
 def dbt_manifest(settings: Settings) -> Path:
-    """The path of an up-to-date manifest; parses the project only if a source file is newer than the last manifest.
+    """The path of an up-to-date manifest; parses the project only if its sources are others than the last manifest's.
 
     It is also parsed if the manifest is cut off, as a process leaves it that is killed while dbt writes it.
 
@@ -59,24 +64,38 @@ def dbt_manifest(settings: Settings) -> Path:
         DbtProjectError: the project does not parse.
     """
     manifest = settings.dbt_target_path / "manifest.json"
-    newest = _newest_source(settings.dbt_project_path)
-    if not manifest.exists() or manifest.stat().st_mtime < newest or not _is_whole(manifest):
+    if _parsed_sources(settings) != sources_hash(settings.dbt_project_path) or not _is_whole(manifest):
         parse(settings)
     return manifest
+
+
+def sources_hash(project: Path) -> str:
+    """sha256 over everything that dbt parses, by name and content.
+
+    Times would not do: files that are deleted have none, and those that an archive or `rsync` brings have old ones.
+    """
+    folders = ("models", "macros", "seeds", "tests")
+    files = [path for folder in folders for path in (project / folder).rglob("*") if path.is_file()]
+    digest = hashlib.sha256()
+    for path in sorted([*files, project / "dbt_project.yml", project / "profiles.yml"]):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _parsed_sources(settings: Settings) -> str | None:
+    try:
+        return (settings.dbt_target_path / SOURCES_FILE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
 
 
 def _is_whole(manifest: Path) -> bool:
     try:
         json.loads(manifest.read_bytes())
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         return False
     return True
-
-
-def _newest_source(project: Path) -> float:
-    folders = ("models", "macros", "seeds", "tests")
-    sources = [path for folder in folders for path in (project / folder).rglob("*") if path.is_file()]
-    return max(path.stat().st_mtime for path in [*sources, project / "dbt_project.yml", project / "profiles.yml"])
 
 
 def parse(settings: Settings) -> Any:
@@ -85,11 +104,13 @@ def parse(settings: Settings) -> Any:
     Raises:
         DbtProjectError: the project does not parse.
     """
+    sources = sources_hash(settings.dbt_project_path)  # before: what is changed meanwhile is parsed again
     result = invoke(settings, ["parse"])
     if not result.success:
         raise DbtProjectError(
             f"The dbt project in {settings.dbt_project_path} does not parse: {result.exception or result.result}"
         )
+    write_whole(settings.dbt_target_path / SOURCES_FILE, sources)
     return result.result
 
 

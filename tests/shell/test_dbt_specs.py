@@ -1,7 +1,10 @@
 """What is remembered of dbt is what dagster-dbt says of it now, and is asked anew when the project changes."""
 
 import json
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -96,3 +99,32 @@ def test_a_manifest_that_a_kill_cut_off_is_written_again(home: Settings) -> None
     manifest.write_bytes(whole[: len(whole) // 2])
     assert dbt_manifest(home) == manifest
     assert json.loads(manifest.read_text())["nodes"].keys() == json.loads(whole)["nodes"].keys()
+
+
+def test_a_source_that_is_deleted_or_comes_with_an_old_time_is_noticed(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(home.dbt_project_path, project, ignore=shutil.ignore_patterns("target", "logs"))
+    monkeypatch.setattr(Settings, "dbt_project_path", property(lambda _: project))
+    assert "model.packaging.latest_predictions" in nodes_of(dbt_manifest(home))
+
+    for source in (project / "models").rglob("latest_predictions.*"):
+        source.unlink()
+    staging = project / "models" / "staging" / "stg_products.yml"
+    staging.write_text(staging.read_text().replace("Versions of products as delivered", "Brought by rsync"))
+    os.utime(staging, (0, 0))
+
+    nodes = nodes_of(dbt_manifest(home))
+    assert "model.packaging.latest_predictions" not in nodes
+    assert nodes["model.packaging.stg_products"]["description"].startswith("Brought by rsync; ")
+
+
+def test_an_unchanged_project_is_parsed_once(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    dbt_manifest(home)
+    monkeypatch.setattr("packaging_assets.resources.dbt_project.parse", None)
+    assert nodes_of(dbt_manifest(home))
+
+
+def nodes_of(manifest: Path) -> dict[str, Any]:
+    return json.loads(manifest.read_text())["nodes"]

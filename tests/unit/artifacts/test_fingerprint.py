@@ -29,7 +29,7 @@ class AreaParams(BaseModel):
 
 @pytest.fixture
 def toolbox(tmp_path, monkeypatch):
-    """A package of a user's own; call it with (module, source) to write one and forget hashes."""
+    """A package of a user's own; call it with (module, source) to write one and forget what this process knows."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(module, source):
@@ -39,6 +39,7 @@ def toolbox(tmp_path, monkeypatch):
         importlib.invalidate_caches()
         fingerprint._code_hash.cache_clear()
         fingerprint._read.cache_clear()
+        fingerprint._noted.clear()
 
     write("__init__", "")
     write("step", STEP)
@@ -163,6 +164,45 @@ def test_a_library_with_an_import_name_of_its_own_is_found_by_its_files(monkeypa
     assert fingerprint._version("json") == ()
     monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)
     assert fingerprint._version("no_such_library") == ()
+
+
+def test_a_module_that_no_distribution_brought_is_code_as_well(toolbox, step, tmp_path):
+    (tmp_path / "beside.py").write_text("import numpy\nFACTOR = 1\n")
+    toolbox("units", "import beside\nCM = beside.FACTOR\n")
+    before = code_hash(step)
+    assert "beside" in before.modules
+    (tmp_path / "beside.py").write_text("import numpy\nFACTOR = 2\n")
+    toolbox("unrelated", "")
+    after = code_hash(step)
+    assert [name for name in after.modules if after.modules[name] != before.modules[name]] == ["beside"]
+
+
+@pytest.mark.parametrize("source", ["CM = 2\n", "CM = 1\n# a remark\n"])
+def test_a_source_that_is_edited_after_it_was_loaded_stands_for_nothing(step, tmp_path, source):
+    importlib.import_module("toolbox.units")
+    fingerprint.note_loaded_code()
+    (tmp_path / "toolbox" / "units.py").write_text(source)
+    with pytest.raises(FingerprintError, match=r"units\.py was changed after this process had loaded it.*run it again"):
+        code_hash(step)
+
+
+def test_a_source_that_is_edited_before_it_is_loaded_or_is_loaded_again_is_what_runs(step, tmp_path):
+    fingerprint.note_loaded_code()
+    units = tmp_path / "toolbox" / "units.py"
+    units.write_text("CM = 20\n")
+    module = importlib.import_module("toolbox.units")
+    fingerprint.note_loaded_code()
+    units.write_text("CM = 300\n")
+    importlib.reload(module)
+    assert "toolbox.units" in code_hash(step).modules
+    assert module.CM == 300
+
+
+def test_what_was_hashed_stays_what_runs(step, tmp_path):
+    before = code_hash(step)
+    (tmp_path / "toolbox" / "step.py").write_text("def step(inputs, params, output): ...\n")
+    assert code_hash(step) is before
+    assert code_hash(step, ["toolbox.unrelated"]).modules.items() >= before.modules.items()
 
 
 def test_the_fingerprint_covers_step_code_params_and_inputs(step):

@@ -51,6 +51,14 @@ def test_equal_requests_have_one_identity_however_they_are_written():
     assert several.identity != one.identity
 
 
+def test_the_order_in_which_partitions_are_named_makes_no_other_request():
+    weeks, turned, others = (
+        parse(pipeline="train", partitions=partitions)
+        for partitions in (["2025-01-06", "2025-01-13"], ["2025-01-13", "2025-01-06"], ["2025-01-06", "2025-01-20"])
+    )
+    assert weeks.identity == turned.identity != others.identity
+
+
 def test_the_order_in_which_models_are_named_makes_no_other_request():
     both, turned, one = (
         parse(pipeline="train", partition="2025-01-06", models=models)

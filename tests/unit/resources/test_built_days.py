@@ -129,7 +129,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-@pytest.mark.parametrize("name", ["models/a.sql", "models/a.yml", "seeds/s.csv", "dbt_project.yml", "macros/new.sql"])
+@pytest.mark.parametrize(
+    "name",
+    ["models/a.sql", "models/a.yml", "models/new.yaml", "seeds/s.csv", "dbt_project.yml", "macros/new.sql"],
+)
 def test_the_project_hash_changes_with_every_source(project: Path, name: str) -> None:
     before = dbt_project_hash(project)
     (project / name).parent.mkdir(exist_ok=True)
