@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from packaging_assets.resources.warehouse import Warehouse
 
+REFERENCE_GROUP = "reference_models"
+"""The seed and the views that the other models read, and Dagster's step that builds them."""
+
 
 class BuiltGroup(NamedTuple):
     """What a group was built from: hashes that stand for the rows it read and for its SQL."""
@@ -36,6 +39,18 @@ def built_group(warehouse: Warehouse, name: str) -> BuiltGroup | None:
     """What the group was last built from, or None if it was not."""
     found = warehouse.fetch("select rows_hash, sql_hash from ops.built_groups where group_name = $name", {"name": name})
     return BuiltGroup(found[0]["rows_hash"], found[0]["sql_hash"]) if found else None
+
+
+def sql_in_force(warehouse: Warehouse, project_hash: str) -> str:
+    """What stands for the SQL of models that read the reference tables: theirs, and that of these tables as they are.
+
+    The reference tables are built by the job `warehouse` alone. What another job builds from those of an earlier project
+    is not what this project would have made of it, and has to be built again once they are.
+    """
+    reference = built_group(warehouse, REFERENCE_GROUP)
+    if reference is None or reference == BuiltGroup(rows="", sql=project_hash):
+        return project_hash
+    return hashlib.sha256(f"{project_hash} on {reference.rows} {reference.sql}".encode()).hexdigest()
 
 
 def record_built_group(warehouse: Warehouse, name: str, built: BuiltGroup) -> None:

@@ -18,6 +18,7 @@ DAYS = [dt.date(2025, 1, 6), dt.date(2025, 1, 7), dt.date(2025, 1, 8)]
 END = dt.datetime(2025, 1, 9)  # noqa: DTZ001 - naive UTC
 BOTH = ("product_features", "package_evidence")
 RECOMMENDATIONS = ("latest_predictions", "package_recommendations")
+REFERENCE = ("package_types", "stg_products", "stg_package_tests", "stg_customer_feedback")
 
 
 class Dbt:
@@ -143,3 +144,39 @@ def test_a_part_of_a_group_leaves_the_group_as_built_as_it_was(build: Any, home:
     dbt.fails = False
     assert build(*RECOMMENDATIONS)
     assert [chosen for chosen, _, _ in dbt.asked][-1] == set(RECOMMENDATIONS)
+
+
+def test_what_is_built_from_reference_tables_of_an_earlier_project_is_built_again_once_they_are_new(
+    build: Any, home: Settings, dbt: Dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daily job builds a day and recommendations, but no reference tables: those are still the old ones."""
+    assert build(*REFERENCE)
+    assert build(*BOTH, day=DAYS[0])
+    monkeypatch.setattr("packaging_assets.defs.warehouse.dbt_models.dbt_project_hash", lambda _: "other limits, costs")
+    for _ in range(2):
+        assert build(*BOTH, day=DAYS[1])
+        assert build(*RECOMMENDATIONS)
+    assert build(*REFERENCE)
+    for _ in range(2):
+        assert build(*BOTH, day=DAYS[1])
+        assert build(*RECOMMENDATIONS)
+    asked = [(chosen, is_full_refresh) for chosen, _, is_full_refresh in dbt.asked]
+    assert asked == [
+        (set(REFERENCE), True),
+        (set(BOTH), False),  # the day before the change
+        (set(BOTH), False),
+        (set(RECOMMENDATIONS), True),
+        (set(REFERENCE), True),
+        (set(BOTH), False),
+        (set(RECOMMENDATIONS), True),
+    ]
+
+
+def test_a_day_is_the_same_whichever_job_builds_it_from_the_reference_tables_of_its_project(
+    build: Any, home: Settings, dbt: Dbt
+) -> None:
+    assert build(*BOTH, day=DAYS[0])
+    before = built_fingerprints(warehouse_for(home), before=END)
+    assert build(*REFERENCE)
+    assert build(*BOTH, day=DAYS[0])
+    assert built_fingerprints(warehouse_for(home), before=END) == before

@@ -19,7 +19,14 @@ from packaging_assets.resources.built_days import (
     forget_built_days,
     record_built_days,
 )
-from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
+from packaging_assets.resources.built_groups import (
+    REFERENCE_GROUP,
+    BuiltGroup,
+    built_group,
+    predictions_version,
+    record_built_group,
+    sql_in_force,
+)
 from packaging_assets.resources.dbt_builder import DbtBuilder, DbtBuildError
 from packaging_assets.resources.outcome_rows import OUTCOME_GROUP, outcomes_version
 from packaging_assets.resources.warehouse import Warehouse
@@ -30,7 +37,7 @@ DAILY = ("product_features", "package_evidence")
 RECOMMENDATIONS = ("latest_predictions", "package_recommendations")
 OUTCOMES = ("prediction_outcomes",)
 GROUPS = {
-    "reference_models": DbtSelection(exclude=" ".join((*DAILY, *RECOMMENDATIONS, *OUTCOMES))),
+    REFERENCE_GROUP: DbtSelection(exclude=" ".join((*DAILY, *RECOMMENDATIONS, *OUTCOMES))),
     "daily_models": DbtSelection(select=" ".join(DAILY)),
     "recommendation_models": DbtSelection(select=" ".join(RECOMMENDATIONS)),
     OUTCOME_GROUP: DbtSelection(select=" ".join(OUTCOMES)),
@@ -113,7 +120,7 @@ def dbt_models(context: dg.ComponentLoadContext) -> dg.Definitions:
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
-    @dbt_group("reference_models", **common)
+    @dbt_group(REFERENCE_GROUP, **common)
     def reference_models(
         context: dg.AssetExecutionContext,
         dbt: dg.ResourceParam[DbtBuilder],
@@ -144,7 +151,7 @@ def dbt_models(context: dg.ComponentLoadContext) -> dg.Definitions:
         try:
             yield from dbt.build(context, _window(stale, settings))
         except DbtBuildError:
-            if built_group(warehouse, "reference_models") is None:
+            if built_group(warehouse, REFERENCE_GROUP) is None:
                 raise DbtBuildError(
                     "the warehouse has no reference tables yet, from which days are built: run "
                     f"`packaging run warehouse --partition {stale[-1]}` once, which builds this day too"
@@ -161,7 +168,7 @@ def dbt_models(context: dg.ComponentLoadContext) -> dg.Definitions:
         warehouse: dg.ResourceParam[Warehouse],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
-        sql = dbt_project_hash(settings.dbt_project_path)
+        sql = sql_in_force(warehouse, dbt_project_hash(settings.dbt_project_path))
         rows = predictions_version(warehouse)
         yield from _build_unless_built(context, dbt, warehouse, rows, sql=sql)
 
@@ -222,8 +229,8 @@ def _days(context: dg.AssetExecutionContext) -> list[dt.date]:
 
 
 def _wanted_fingerprints(warehouse: Warehouse, days: Sequence[dt.date], settings: Settings) -> dict[dt.date, str]:
-    project_hash = dbt_project_hash(settings.dbt_project_path)
-    return day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=project_hash)
+    sql = sql_in_force(warehouse, dbt_project_hash(settings.dbt_project_path))
+    return day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=sql)
 
 
 def _window(stale: Sequence[dt.date], settings: Settings) -> dict[str, str]:
