@@ -31,10 +31,14 @@ create schema if not exists ml authorization "IAMR:packaging-ENVIRONMENT-run";
 create schema if not exists ops authorization "IAMR:packaging-ENVIRONMENT-run";
 create schema if not exists marts authorization "IAMR:packaging-ENVIRONMENT-run";
 
--- Sensors and schedules look for what has arrived. They change nothing.
+-- Sensors and schedules look for what has arrived, and what was built of it. They change nothing.
 grant usage on schema "raw" to role packaging_watcher;
 grant select on all tables in schema "raw" to role packaging_watcher;
 alter default privileges for user "IAMR:packaging-ENVIRONMENT-run" in schema "raw"
+grant select on tables to role packaging_watcher;
+grant usage on schema ops to role packaging_watcher;
+grant select on all tables in schema ops to role packaging_watcher;
+alter default privileges for user "IAMR:packaging-ENVIRONMENT-run" in schema ops
 grant select on tables to role packaging_watcher;
 
 -- Deliveries append to the raw tables, through a temporary table, and take the lock of all loads. Let the platform make

@@ -30,7 +30,7 @@ def test_every_statement_is_redshifts():
         assert parsed.violations == [], statement
 
 
-@pytest.mark.parametrize(("role", "schemas"), [("packaging_watcher", {'"raw"'}), ("packaging_reader", {"marts", "ml"})])
+@pytest.mark.parametrize(("role", "schemas"), [("packaging_watcher", {'"raw"', "ops"}), ("packaging_reader", {"marts", "ml"})])
 def test_readers_read_and_change_nothing(role: str, schemas: set[str]):
     granted = [statement for statement in statements() if f"to role {role}" in statement]
 
@@ -39,7 +39,7 @@ def test_readers_read_and_change_nothing(role: str, schemas: set[str]):
 
 
 def test_readers_also_get_the_tables_that_dbt_makes_anew():
-    for role, schemas in (("packaging_watcher", ['"raw"']), ("packaging_reader", ["marts", "ml"])):
+    for role, schemas in (("packaging_watcher", ['"raw"', "ops"]), ("packaging_reader", ["marts", "ml"])):
         for schema in schemas:
             expected = (
                 f'alter default privileges for user "IAMR:packaging-ENVIRONMENT-run" in schema {schema} '

@@ -14,15 +14,27 @@ from packaging_assets.defs.automation.schedules import (
     unpredicted_days,
 )
 from packaging_assets.jobs import DAILY_JOB
+from packaging_assets.resources.built_days import day_fingerprints, dbt_project_hash, record_built_days
 from packaging_assets.resources.environment import warehouse_for
+from packaging_assets.resources.warehouse import WarehouseError
 from packaging_assets.settings import Settings
 
 MORNING = dt.datetime(2025, 1, 10, 3, 0, tzinfo=dt.UTC)
-DELIVERED = "insert into raw.delivery_days values ('d', $table, $day, 1)"
+DELIVERED = "insert into raw.delivery_days values ($delivery, $table, $day, 1)"
 
 
-def arrive(settings: Settings, day: str, table: str = "products") -> None:
-    warehouse_for(settings).load({}, [(DELIVERED, {"table": table, "day": dt.date.fromisoformat(day)})])
+def arrive(settings: Settings, day: str, table: str = "products", delivery: str = "d") -> None:
+    row = {"delivery": delivery, "table": table, "day": dt.date.fromisoformat(day)}
+    warehouse_for(settings).load({}, [(DELIVERED, row)])
+
+
+def build(settings: Settings, day: str) -> None:
+    """Record a day as built from what has arrived."""
+    warehouse, days = warehouse_for(settings), [dt.date.fromisoformat(day)]
+    project = dbt_project_hash(settings.dbt_project_path)
+    record_built_days(
+        warehouse, day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=project)
+    )
 
 
 def predicted(instance: dg.DagsterInstance, day: str) -> None:
@@ -79,6 +91,51 @@ def test_does_not_ask_again_for_what_is_done(home: Settings, instance: dg.Dagste
         arrive(home, day)
         predicted(instance, day)
     assert tick() == ([], "Every day that is due has been predicted.")
+
+
+@pytest.mark.parametrize("table", ["products", "customer_feedback"])
+def test_asks_again_for_a_day_of_which_rows_came_after_it_had_been_built(
+    home: Settings, instance: dg.DagsterInstance, tick: Tick, table: str
+) -> None:
+    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
+        arrive(home, day)
+        build(home, day)
+        predicted(instance, day)
+    assert tick()[0] == []
+    arrive(home, "2025-01-07", table=table, delivery="late")
+    assert tick()[0] == ["2025-01-07"]
+    build(home, "2025-01-07")
+    assert tick() == ([], "Every day that is due has been predicted.")
+
+
+def test_asks_again_while_late_rows_could_not_be_built(
+    home: Settings, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    """A build that fails has taken its day out of the ledger of built days first."""
+    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
+        arrive(home, day)
+        predicted(instance, day)
+    failed = {"status": dg.DagsterRunStatus.FAILURE, "tags": {"dagster/partition": "2025-01-07"}}
+    instance.create_run_for_job(_daily_job(), **failed)
+    assert tick()[0] == ["2025-01-07"]
+    for _ in range(2):
+        instance.create_run_for_job(_daily_job(), **failed)
+    assert tick() == ([], "Tried too often, and left to a person: 2025-01-07.")
+
+
+def test_a_ledger_that_is_out_of_reach_keeps_no_day_waiting_and_is_told(
+    home: Settings, instance: dg.DagsterInstance, tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise WarehouseError("permission denied for schema ops")
+
+    monkeypatch.setattr("packaging_assets.defs.automation.schedules.built_fingerprints", refuse)
+    arrive(home, "2025-01-09")
+    assert tick() == (["2025-01-09"], "")
+    predicted(instance, "2025-01-09")
+    assert tick()[1].endswith(
+        " 2025-01-08. Whether rows came after their day was built cannot be seen: permission denied for schema ops"
+    )
 
 
 def test_says_which_days_a_run_is_at_and_which_are_left_to_people(

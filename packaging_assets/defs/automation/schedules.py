@@ -1,8 +1,9 @@
 """When the jobs run: UTC, at the times in the settings.
 
 The daily job waits for its data: from `daily_at` on it looks every quarter of an hour for days whose products have
-arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for. A day
-whose runs failed or were cancelled `daily_attempts` times is left to a person.
+arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for. So far
+back it also asks once more for a day of which rows were delivered after it had been built. A day whose runs failed or
+were cancelled `daily_attempts` times is left to a person.
 """
 
 import datetime as dt
@@ -15,7 +16,9 @@ import dagster as dg
 from packaging_assets.abandoned_runs import UNFINISHED
 from packaging_assets.jobs import DAILY_JOB, MONTHLY_JOB, WEEKLY_JOB
 from packaging_assets.partitions import daily_partitions
-from packaging_assets.resources.warehouse import Warehouse
+from packaging_assets.resources.built_days import built_fingerprints, day_fingerprints, dbt_project_hash
+from packaging_assets.resources.built_groups import sql_in_force
+from packaging_assets.resources.warehouse import Warehouse, WarehouseError
 from packaging_assets.settings import Settings, current_settings
 
 PREDICTIONS = dg.AssetKey(["daily", "predictions"])
@@ -25,7 +28,7 @@ GIVEN_UP = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 @dataclass(frozen=True)
 class UnpredictedDays:
-    """Days without predictions, oldest first: to be asked for, with a run under way, and tried too often."""
+    """Days that want predictions, oldest first: to be asked for, with a run under way, and tried too often."""
 
     open: list[dt.date] = field(default_factory=list[dt.date])
     under_way: list[dt.date] = field(default_factory=list[dt.date])
@@ -41,6 +44,21 @@ class UnpredictedDays:
         }
         said = [f"{what} {', '.join(day.isoformat() for day in days)}." for what, days in parts.items() if days]
         return " ".join(said) or "Every day that is due has been predicted."
+
+
+@dataclass(frozen=True)
+class ChangedDays:
+    """Days that were built from other deliveries than there are by now (or other SQL), and days that are not built.
+
+    `trouble` says why that cannot be seen.
+    """
+
+    outdated: frozenset[dt.date] = frozenset()
+    not_built: frozenset[dt.date] = frozenset()
+    trouble: str = ""
+
+
+NOTHING_CHANGED = ChangedDays()
 
 
 @dg.definitions
@@ -91,32 +109,61 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
     def daily_inference_schedule(
         context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        days = unpredicted_days(context.instance, settings, context.scheduled_execution_time)
+        now = context.scheduled_execution_time
+        changed = changed_days(warehouse, settings, due_days(settings, now))
+        days = unpredicted_days(context.instance, settings, now, changed=changed)
         arrived = days_with_products(warehouse, days.open)
         ready = [day for day in days.open if day in arrived]
         for day in ready:
             yield dg.RunRequest(partition_key=day.isoformat(), run_key=day.isoformat())
         if not ready:
-            yield dg.SkipReason(days.why_none_is_ready)
+            yield dg.SkipReason(" ".join(filter(None, (days.why_none_is_ready, changed.trouble))))
 
     return daily_inference_schedule
 
 
-def unpredicted_days(instance: dg.DagsterInstance, settings: Settings, now: dt.datetime) -> UnpredictedDays:
-    """Days that are over, due, recent and without predictions; a run under way goes before the attempts there were."""
-    partitions = daily_partitions(settings)
+def due_days(settings: Settings, now: dt.datetime) -> list[dt.date]:
+    """The days that are over, due and recent, oldest first."""
     due_before = now - dt.timedelta(hours=settings.daily_at.hour, minutes=settings.daily_at.minute)
-    keys = partitions.get_partition_keys(current_time=due_before)[-settings.catch_up_days :]
+    keys = daily_partitions(settings).get_partition_keys(current_time=due_before)[-settings.catch_up_days :]
+    return [dt.date.fromisoformat(key) for key in keys]
+
+
+def unpredicted_days(
+    instance: dg.DagsterInstance, settings: Settings, now: dt.datetime, *, changed: ChangedDays = NOTHING_CHANGED
+) -> UnpredictedDays:
+    """Days that are due and without predictions, or changed since; a run under way goes before the attempts there were.
+
+    A day whose rows changed, and whose build then failed, is neither predicted from them nor built any more.
+    """
     done = instance.get_materialized_partitions(PREDICTIONS)
     under_way = _partitions(instance, UNFINISHED)
     attempts = _partitions(instance, GIVEN_UP)
     days = UnpredictedDays()
-    for key in keys:
-        if key not in done:
+    for day in due_days(settings, now):
+        key = day.isoformat()
+        is_changed = day in changed.outdated or (day in changed.not_built and attempts[key] > 0)
+        if key not in done or is_changed:
             is_given_up = attempts[key] >= settings.daily_attempts
             kind = days.under_way if under_way[key] else days.given_up if is_given_up else days.open
-            kind.append(dt.date.fromisoformat(key))
+            kind.append(day)
     return days
+
+
+def changed_days(warehouse: Warehouse, settings: Settings, days: Sequence[dt.date]) -> ChangedDays:
+    """Which of `days` are not built as they should be, by the ledger of built days; none while it is out of reach."""
+    if not days:
+        return NOTHING_CHANGED
+    try:
+        sql = sql_in_force(warehouse, dbt_project_hash(settings.dbt_project_path))
+        wanted = day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=sql)
+        built = built_fingerprints(warehouse, before=dt.datetime.combine(days[-1] + ONE_DAY, dt.time()))
+    except WarehouseError as error:  # mostly a job that writes holds it: the next tick looks again
+        return ChangedDays(trouble=f"Whether rows came after their day was built cannot be seen: {error}")
+    return ChangedDays(
+        outdated=frozenset(day for day in days if built.get(day, wanted[day]) != wanted[day]),
+        not_built=frozenset(days) - built.keys(),
+    )
 
 
 def _partitions(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> Counter[str]:
