@@ -156,7 +156,7 @@ def _loaded_as(name: str) -> ModuleSpec | None:
 
 
 def _stamp(file: str) -> tuple[int, int]:
-    found = os.stat(file)
+    found = Path(file).stat()
     return found.st_mtime_ns, found.st_size
 
 

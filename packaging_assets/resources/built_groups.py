@@ -44,8 +44,8 @@ def built_group(warehouse: Warehouse, name: str) -> BuiltGroup | None:
 def sql_in_force(warehouse: Warehouse, project_hash: str) -> str:
     """What stands for the SQL of models that read the reference tables: theirs, and that of these tables as they are.
 
-    The reference tables are built by the job `warehouse` alone. What another job builds from those of an earlier project
-    is not what this project would have made of it, and has to be built again once they are.
+    The reference tables are built by the job `warehouse` alone. What another job builds from those of an earlier
+    project is not what this one would have made of it, and has to be built again once they are.
     """
     reference = built_group(warehouse, REFERENCE_GROUP)
     if reference is None or reference == BuiltGroup(rows="", sql=project_hash):

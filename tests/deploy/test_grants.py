@@ -30,7 +30,9 @@ def test_every_statement_is_redshifts():
         assert parsed.violations == [], statement
 
 
-@pytest.mark.parametrize(("role", "schemas"), [("packaging_watcher", {'"raw"', "ops"}), ("packaging_reader", {"marts", "ml"})])
+@pytest.mark.parametrize(
+    ("role", "schemas"), [("packaging_watcher", {'"raw"', "ops"}), ("packaging_reader", {"marts", "ml"})]
+)
 def test_readers_read_and_change_nothing(role: str, schemas: set[str]):
     granted = [statement for statement in statements() if f"to role {role}" in statement]
 

@@ -32,9 +32,7 @@ def build(settings: Settings, day: str) -> None:
     """Record a day as built from what has arrived."""
     warehouse, days = warehouse_for(settings), [dt.date.fromisoformat(day)]
     project = dbt_project_hash(settings.dbt_project_path)
-    record_built_days(
-        warehouse, day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=project)
-    )
+    record_built_days(warehouse, day_fingerprints(warehouse, days, first_day=settings.first_week, project_hash=project))
 
 
 def predicted(instance: dg.DagsterInstance, day: str) -> None:
