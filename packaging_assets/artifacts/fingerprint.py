@@ -21,7 +21,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -150,8 +149,10 @@ def note_loaded_code() -> None:
 
 def _loaded_as(name: str) -> ModuleSpec | None:
     """What a module was loaded by, without waking one that is loaded on first use; each loading has another."""
-    module = sys.modules.get(name)
-    spec = object.__getattribute__(module, "__dict__").get("__spec__") if isinstance(module, ModuleType) else None
+    try:
+        spec = object.__getattribute__(sys.modules.get(name), "__dict__").get("__spec__")
+    except AttributeError:  # what libraries put among the modules need not be one
+        return None
     return spec if isinstance(spec, ModuleSpec) else None
 
 

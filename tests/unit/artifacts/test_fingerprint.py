@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -196,6 +197,20 @@ def test_a_source_that_is_edited_before_it_is_loaded_or_is_loaded_again_is_what_
     importlib.reload(module)
     assert "toolbox.units" in code_hash(step).modules
     assert module.CM == 300
+
+
+def test_what_is_among_the_modules_and_is_none_is_passed_over(step, monkeypatch):
+    class LoadedOnUse(types.ModuleType):
+        def __getattr__(self, name):
+            raise RuntimeError("imported")
+
+    late = LoadedOnUse("late")
+    del late.__dict__["__spec__"]
+    for name, module in {"late": late, "_cffi_lib": object(), "removed": None}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    fingerprint.note_loaded_code()
+    assert "toolbox.step" in fingerprint._noted
+    assert not {"late", "_cffi_lib", "removed"} & set(fingerprint._noted)
 
 
 def test_what_was_hashed_stays_what_runs(step, tmp_path):
