@@ -5,13 +5,14 @@ each beside a `.run.json` with the ids of its runs; `triggers/rejected/` the oth
 that begin with a dot or end in `.tmp` or `.part` are still being written and left alone.
 
 A file is taken by a hard link under the name of what it asks for: of several sensors, and of several files that ask for
-the same, one succeeds.
+the same, one succeeds. A file of another user of the machine, to which the system allows no link, is taken by a copy.
 """
 
 import datetime as dt
 import json
 import os
 import stat
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -82,6 +83,8 @@ class TriggerFolder:
             os.link(waiting, taken, follow_symlinks=False)
         except FileNotFoundError:
             return False
+        except PermissionError:
+            self._link_copy(content, taken)
         except FileExistsError:
             if not _is_same_file(waiting, taken):
                 raise
@@ -184,6 +187,14 @@ class TriggerFolder:
             if not os.path.lexists(place):
                 return place
             number += 1
+
+    def _link_copy(self, content: bytes, taken: Path) -> None:
+        draft = taken.with_name(f".{uuid.uuid4().hex}")
+        try:
+            draft.write_bytes(content)
+            os.link(draft, taken)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _taken(self, identity: str) -> Path:
         return self._root / TAKEN / f"{identity}.json"

@@ -1,6 +1,8 @@
 """Trigger files and a look at them: each file launches exactly what it asks for, exactly once, or nothing."""
 
 import datetime as dt
+import errno
+import functools
 import json
 import os
 import threading
@@ -408,6 +410,44 @@ def test_a_file_that_lay_for_long_is_not_lost_in_the_moment_in_which_it_is_taken
     first = folder.look()
     assert [launch.run.partition for launch in first.launches] == ["2025-01-13"]
     assert [other.launches for other in others] == [[]]
+
+
+@pytest.fixture
+def others_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are dropped are another user's, as the system would have it (`fs.protected_hardlinks`)."""
+    real = {name: getattr(os, name) for name in ("utime", "link")}
+
+    def refuse(name: str, path: Path, *arguments: Any, **options: Any) -> None:
+        if path.parent.name == "triggers":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        real[name](path, *arguments, **options)
+
+    for name in real:
+        monkeypatch.setattr(os, name, functools.partial(refuse, name))
+
+
+@pytest.mark.usefixtures("others_files")
+def test_a_file_of_another_user_of_the_machine_launches_once(folder: LocalHome):
+    folder.drop(TRAIN)
+    (launch,) = folder.look().launches
+    assert folder.json(f"taken/{launch.trigger}.json") == TRAIN
+    folder.drop(TRAIN, "again.json")
+    outcome = folder.look()
+    assert (outcome.launches, outcome.trouble, list(outcome.done)) == ([], [], [launch.trigger])
+    assert folder.files("taken") == folder.files() == []
+    short = launch.trigger[:12]
+    assert folder.files("done") == [f"{short}-request.json", f"{short}-request.json.run.json"]
+    assert folder.files("rejected") == ["again.json", "again.json.error.txt"]
+
+
+@pytest.mark.usefixtures("others_files")
+def test_of_two_files_of_another_user_that_ask_for_the_same_one_launches(folder: LocalHome):
+    folder.drop(TRAIN, "a.json")
+    folder.drop(TRAIN, "b.json")
+    outcome = folder.look()
+    assert len(outcome.launches) == 1
+    assert outcome.rejected == {"b.json": ["The same is being launched already, for another file."]}
+    assert [name for name in os.listdir(folder.root / "taken") if name.startswith(".")] == []
 
 
 def test_a_file_that_is_written_anew_while_it_is_taken_launches_what_it_says_by_then(
