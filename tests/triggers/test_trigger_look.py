@@ -447,7 +447,7 @@ def test_of_two_files_of_another_user_that_ask_for_the_same_one_launches(folder:
     outcome = folder.look()
     assert len(outcome.launches) == 1
     assert outcome.rejected == {"b.json": ["The same is being launched already, for another file."]}
-    assert [name for name in os.listdir(folder.root / "taken") if name.startswith(".")] == []
+    assert not [path for path in (folder.root / "taken").iterdir() if path.name.startswith(".")]
 
 
 def test_a_file_that_is_written_anew_while_it_is_taken_launches_what_it_says_by_then(
