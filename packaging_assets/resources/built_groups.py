@@ -15,6 +15,11 @@ class BuiltGroup(NamedTuple):
     rows: str
     sql: str
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether its last build ended well: rows of one that did not have nobody's word for them."""
+        return self.rows != _UNFINISHED
+
     def begun_again(self, sql: str) -> "BuiltGroup":
         """What the group counts as while it is built by this SQL, and for good if that fails: as built from nothing.
 

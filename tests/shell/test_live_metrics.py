@@ -86,6 +86,16 @@ def test_a_week_is_not_measured_before_it_is_built(materialize: Run, home: Setti
     assert (name, "needs prediction_outcomes, which has not been" in message) == ("MissingUpstreamError", True)
 
 
+def test_a_week_is_not_measured_by_outcomes_whose_build_failed(materialize: Run, measured: Settings) -> None:
+    begun = BuiltGroup("rows", "sql").begun_again("sql")
+    record_built_group(warehouse_for(measured), OUTCOME_GROUP, begun)
+    name, message = error_of(run(materialize, measured))
+    assert (name, "which was begun to be built again, and that did not end" in message) == (
+        "MissingUpstreamError",
+        True,
+    )
+
+
 def test_each_model_is_held_against_its_own_validation(materialize: Run, measured: Settings) -> None:
     result = run(materialize, measured)
     shown = metadata_of(result)

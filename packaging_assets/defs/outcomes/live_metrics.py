@@ -103,13 +103,15 @@ def _refuse_missing_rows(warehouse: Warehouse, settings: Settings, end: dt.datet
 
     Raises:
         MissingDaysError: a day before the week's end is not built.
-        MissingUpstreamError: `prediction_outcomes` never was.
+        MissingUpstreamError: `prediction_outcomes` never was, or its last build failed or was killed.
     """
     extract(warehouse, settings, as_of=end, queries={})
-    if built_group(warehouse, OUTCOME_GROUP) is None:
+    built = built_group(warehouse, OUTCOME_GROUP)
+    if built is None or not built.is_finished:
+        why = "has not been materialized" if built is None else "failed or was killed when it was last built"
         raise MissingUpstreamError(
-            "outcomes/live_metrics needs prediction_outcomes, which has not been materialized: materialize it first, "
-            "or run the weekly job, which does both."
+            f"outcomes/live_metrics needs prediction_outcomes, which {why}: materialize it first, or run the weekly "
+            "job, which does both."
         )
 
 
