@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from packaging_assets.resources.dbt_hiccups import PAUSES_SECONDS, will_pass
-from packaging_assets.resources.dbt_project import dbt_manifest, invoke, log_handlers_kept, parse
+from packaging_assets.resources.dbt_project import dbt_manifest, invoke, log_handlers_kept, parse, sources_hash
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class DbtBuildError(Exception):
 
 
 class DbtBuilder:
-    """Builds models, seeds and tests in this home's warehouse; the project is parsed once per process.
+    """Builds models, seeds and tests in this home's warehouse; the project is parsed once per process and state of it.
 
     Args:
         settings: which home's warehouse.
@@ -34,6 +34,7 @@ class DbtBuilder:
         self._settings = settings
         self._sleep = sleep
         self._manifest: Any = None
+        self._sources = ""
 
     def build(
         self, context: "dg.AssetExecutionContext", variables: Mapping[str, object], *, is_full_refresh: bool = False
@@ -95,8 +96,9 @@ class DbtBuilder:
             self._sleep(pause)
 
     def _parsed(self) -> Any:
-        if self._manifest is None:
-            self._manifest = parse(self._settings)
+        sources = sources_hash(self._settings.dbt_project_path)
+        if sources != self._sources:  # what is built counts as built by the project as it is now
+            self._manifest, self._sources = parse(self._settings), sources
         return self._manifest
 
 

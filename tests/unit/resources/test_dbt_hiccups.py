@@ -99,3 +99,20 @@ def test_only_what_passes_is_tried_again_and_the_last_try_counts(monkeypatch, tm
     monkeypatch.setattr(dbt_builder, "parse", lambda _settings: "manifest")
     result, events = DbtBuilder(load_settings(tmp_path), sleep=slept.append)._run(["build"])
     assert (result, events, left, slept) == (answers[-1], [len(answers) - 1], [], naps)
+
+
+def test_a_project_that_is_edited_between_two_builds_of_a_process_is_parsed_again(monkeypatch, tmp_path):
+    """What is built counts as built by the files as they are by then."""
+    states, parsed, used = iter(["before", "before", "after", "after"]), iter(["manifest", "new manifest"]), []
+
+    def invoke(settings, command, *, manifest, on_event):
+        used.append(manifest)
+        return GOOD
+
+    monkeypatch.setattr(dbt_builder, "invoke", invoke)
+    monkeypatch.setattr(dbt_builder, "parse", lambda _settings: next(parsed))
+    monkeypatch.setattr(dbt_builder, "sources_hash", lambda _project: next(states))
+    builder = DbtBuilder(load_settings(tmp_path))
+    for _ in range(4):
+        builder._run(["build"])
+    assert used == ["manifest", "manifest", "new manifest", "new manifest"]
