@@ -41,6 +41,7 @@ def toolbox(tmp_path, monkeypatch):
         fingerprint._code_hash.cache_clear()
         fingerprint._read.cache_clear()
         fingerprint._noted.clear()
+        fingerprint._looked_at.clear()
 
     write("__init__", "")
     write("step", STEP)
