@@ -46,6 +46,8 @@ from packaging_assets.testing.example_products import (
     as_texts,
     example_products,
     features_of,
+    numbered_otherwise,
+    unlike,
 )
 
 SEED = 3
@@ -187,7 +189,10 @@ class ArchitectureContract:
         assert [name for name, content in files_within(tmp_path) if is_pickle(name, content)] == []
 
     def test_prepared_rows_are_shared_by_models_on_the_same_features(self) -> None:
-        one, other = self.fitted(), self.fitted(seed=SEED + 1)
+        """Models of two package types, say: what one has learned must not be in what it prepares for the other."""
+        one, other = self.fitted(), self.new()
+        other_products, other_labels = unlike(*example_products(self.features, seed=2))
+        other.fit(other_products, other_labels, sample_weight=np.ones(len(other_labels)), seed=SEED)
         frame, _ = self.products()
 
         prepared = one.prepare(frame)
@@ -210,6 +215,16 @@ class ArchitectureContract:
         backwards = score(model, frame.iloc[::-1])
 
         assert np.abs(backwards[::-1] - score(model, frame)).max() <= self.tolerance
+
+    def test_scores_do_not_depend_on_how_categories_are_numbered(self) -> None:
+        """A category's codes follow the values of the file at hand: each part of an inventory has others."""
+        frame, _ = self.products()
+        if not self.features.categorical:
+            pytest.skip(f"{self.architecture} takes no categories")
+
+        renumbered = frame.assign(**{name: numbered_otherwise(frame[name]) for name in self.features.categorical})
+
+        assert np.abs(score(self.fitted(), renumbered) - score(self.fitted(), frame)).max() <= self.tolerance
 
     def test_values_never_seen_in_training_are_scored(self) -> None:
         features = self.features

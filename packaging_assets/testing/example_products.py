@@ -70,3 +70,25 @@ def as_categories(values: tuple[str, ...], codes: npt.NDArray[np.integer]) -> pd
 def as_texts(values: list[str]) -> pd.api.extensions.ExtensionArray:
     """Texts as `feature_frame` makes them."""
     return pd.array(pa.array(values, pa.string()), dtype=pd.ArrowDtype(pa.string()))
+
+
+def numbered_otherwise(column: pd.Series) -> pd.Categorical:
+    """The same values, whose codes run the other way and begin with that of a value that no row has."""
+    values: list[str] = column.cat.categories.tolist()
+    codes = len(values) - column.cat.codes.to_numpy().astype(np.int64)
+    return as_categories(("no row has this", *reversed(values)), codes)
+
+
+def unlike(frame: pd.DataFrame, labels: npt.NDArray[np.int8]) -> tuple[pd.DataFrame, npt.NDArray[np.int8]]:
+    """Other products: numbers on another scale, a category and words that the given ones lack, labels turned round."""
+    changes: dict[str, object] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            values: list[str] = column.cat.categories.tolist()
+            changes[name] = as_categories((*values[:-1], "another"), column.cat.codes.to_numpy().astype(np.int64))
+        elif name in ALL_FEATURES.text:
+            changes[name] = as_texts([f"large {text}" for text in column])
+        elif name in (*ALL_FEATURES.numeric, *ALL_FEATURES.embedding):
+            changes[name] = 3 * column + 1
+    return frame.assign(**changes), (1 - labels).astype(np.int8)

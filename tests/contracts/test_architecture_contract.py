@@ -5,8 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
+from packaging_assets.domain.architectures.catboost import CatBoostArchitecture
 from packaging_assets.domain.architectures.stacked import StackedArchitecture
 from packaging_assets.testing.architecture_contract import ArchitectureContract
+from packaging_assets.testing.example_products import as_categories
 
 
 class Pickled(StackedArchitecture):
@@ -68,8 +70,34 @@ class Meddling(StackedArchitecture):
         return super().prepare(X)
 
 
-def contract_on(faulty):
-    members = {"architecture": f"{__name__}:{faulty.__name__}", "is_seeded": False}
+class Centring(StackedArchitecture):
+    """Prepares rows by what it has learned itself, so that only it can score them."""
+
+    def prepare(self, X):
+        return super().prepare(X) - self._middle
+
+    def predict_proba(self, prepared):
+        return super().predict_proba(prepared + self._middle)
+
+
+class Numbered(CatBoostArchitecture):
+    """Takes a category for its number, which is another in each file."""
+
+    def fit(self, X, y, *, sample_weight, seed):
+        return super().fit(by_number(X), y, sample_weight=sample_weight, seed=seed)
+
+    def prepare(self, X):
+        return super().prepare(by_number(X))
+
+
+def by_number(X):
+    numbers = tuple("0123456789")
+    categories = X.select_dtypes("category")
+    return X.assign(**{name: as_categories(numbers, categories[name].cat.codes.to_numpy()) for name in categories})
+
+
+def contract_on(faulty, **members):
+    members = {"architecture": f"{__name__}:{faulty.__name__}", "is_seeded": False, **members}
     return type(f"On{faulty.__name__}", (ArchitectureContract,), members)()
 
 
@@ -102,3 +130,20 @@ def test_another_model_every_time_is_found(tmp_path):
 def test_columns_taken_by_position_are_found():
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         contract_on(Positional).test_permuted_columns_are_refused()
+
+
+def test_rows_prepared_by_what_one_model_has_learned_are_found():
+    sharing = "test_prepared_rows_are_shared_by_models_on_the_same_features"
+    getattr(contract_on(StackedArchitecture), sharing)()
+
+    with pytest.raises(AssertionError):
+        getattr(contract_on(Centring), sharing)()
+
+
+def test_categories_taken_by_their_number_are_found():
+    numbering = "test_scores_do_not_depend_on_how_categories_are_numbered"
+    few = {"parameters": {"iterations": 20}}
+    getattr(contract_on(CatBoostArchitecture, **few), numbering)()
+
+    with pytest.raises(AssertionError):
+        getattr(contract_on(Numbered, **few), numbering)()
