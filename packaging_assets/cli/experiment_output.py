@@ -100,6 +100,7 @@ def comparison_json(found: "Comparison") -> dict[str, Any]:
         "set": [dict(overrides) for overrides in found.overrides],
         "weeks": weeks,
         "mean": None if found.mean is None else vars(found.mean),
+        "warning": found.warning or None,
     }
 
 
@@ -136,6 +137,8 @@ def print_comparison(found: "Comparison") -> None:
             f"(standard error {found.mean.standard_error:.4f}).",
             highlight=False,
         )
+    if found.warning:
+        screen.print(Text(found.warning, style="yellow"), soft_wrap=True)
 
 
 def _figure_rows(first: "Figures", second: "Figures") -> list[tuple[str, str, str]]:

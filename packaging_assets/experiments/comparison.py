@@ -57,7 +57,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class WeekDifference:
-    """The first model minus the second in one week: PR-AUC of the rarer label, with its standard error."""
+    """The first model minus the second in one week: PR-AUC of the rarer label, with its standard error.
+
+    Both by the first's labels; `note` says which rows, and of how many the second has another label.
+    """
 
     week: str
     first: Figures
@@ -155,7 +158,8 @@ def _share(first: ScoredWeek, second: ScoredWeek) -> _Shared:
         )
     y, ours = toward(first.minority_label, labels, first.scores[mine])
     other = toward(first.minority_label, labels, second.scores[theirs])[1]
-    return _Shared(first.ids[mine], y, ours, other, _note(first, second, len(mine)))
+    relabelled = int((labels != second.labels[theirs]).sum())
+    return _Shared(first.ids[mine], y, ours, other, _note(first, second, len(mine)) + _label_note(relabelled))
 
 
 def _note(first: ScoredWeek, second: ScoredWeek, rows: int) -> str:
@@ -165,6 +169,13 @@ def _note(first: ScoredWeek, second: ScoredWeek, rows: int) -> str:
         f"{rows:,} rows that neither was trained on, of {len(first.ids):,} that judge the one and "
         f"{len(second.ids):,} that judge the other"
     )
+
+
+def _label_note(relabelled: int) -> str:
+    """Models may have label rules of their own, and labels may have changed between two experiments."""
+    if not relabelled:
+        return ""
+    return f"; {relabelled:,} of them have another label in the second's evaluation, and the first's labels count"
 
 
 def _figures(y: Labels, scores: FloatArray) -> Figures:

@@ -1,7 +1,7 @@
 """An experiment held against another one, against the model as its YAML has it, or against the champion before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,17 @@ class Contender:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything is the first minus the second; `contenders` has both sides of each week."""
+    """Everything is the first minus the second; `contenders` has both sides of each week.
+
+    `warning` says why the difference may not be that of what was set alone; "" where nothing speaks against it.
+    """
 
     names: tuple[str, str]
     overrides: tuple[Mapping[str, Any], Mapping[str, Any]]
     weeks: tuple[WeekDifference, ...]
     contenders: tuple[tuple[Contender, Contender], ...]
     mean: MeanDifference | None
+    warning: str = ""
 
     def plot(self, path: Path) -> None:
         """Draw both precision-recall curves of the latest week to the PNG file `path`."""
@@ -69,7 +73,8 @@ def compare(bench: Workbench, identifier: str, other: str = AGAINST_BASELINE) ->
             for mine, theirs in shared
             if theirs is not None
         ]
-        return _comparison((record.id, second.id), (record.overrides, second.overrides), pairs)
+        found = _comparison((record.id, second.id), (record.overrides, second.overrides), pairs)
+        return replace(found, warning=_changed_between(record, second))
 
 
 def _check_comparable(first: ExperimentRecord, second: ExperimentRecord) -> None:
@@ -85,6 +90,31 @@ def _check_comparable(first: ExperimentRecord, second: ExperimentRecord) -> None
         raise ExperimentError(
             f"{first.id} is of {weeks[0]} and {second.id} of {weeks[1]}: run both for one week to compare them."
         )
+
+
+def _changed_between(first: ExperimentRecord, second: ExperimentRecord) -> str:
+    """A warning where the model that both changed was not the same when they were run; of two models nothing is said.
+
+    Each recorded the model as its YAML had it, with the fingerprints of its steps. How it was judged does not matter.
+    """
+    shared = [(week, second.week(week.week)) for week in first.weeks] if first.model == second.model else []
+    changed = [mine.week for mine, theirs in shared if theirs is not None and _learned(mine) != _learned(theirs)]
+    if not changed:
+        return ""
+    return (
+        f"{first.model} as in its YAML was not the same for {', '.join(changed)} when the two were run: its YAML, code "
+        "or data have changed in between, so the difference is not that of the values set alone. Run both again, which "
+        "keeps their ids."
+    )
+
+
+def _learned(week: WeekRecord) -> dict[str, str]:
+    """The fingerprints of all steps that led to the unchanged model."""
+    return {
+        step.asset_key: step.fingerprint
+        for step in week.baseline.steps
+        if step.asset_key.rpartition("/")[2] in {"split", "model"}
+    }
 
 
 def _comparison(

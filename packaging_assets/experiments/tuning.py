@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from packaging_assets.components.model_spec import ModelSpec, as_in_yaml
 from packaging_assets.components.search_space import SearchSpace
 from packaging_assets.experiments.errors import ExperimentError
@@ -14,9 +16,25 @@ from packaging_assets.experiments.experiment import run_experiment
 from packaging_assets.experiments.records import ExperimentRecord
 from packaging_assets.experiments.studies import Study, Trial, open_study
 from packaging_assets.experiments.trials import Bench, Measure, check_space
-from packaging_assets.experiments.workbench import VALUE_REFUSALS, Workbench, refusals_told
+from packaging_assets.experiments.workbench import REFUSALS, VALUE_REFUSALS, Workbench, refusals_told
+from packaging_assets.resources.sagemaker_errors import JobCapacityError, JobServiceError, JobStoppedError
 
 LABEL = "tuned"
+
+NOT_THE_VALUES = (
+    *REFUSALS,
+    ExperimentError,
+    JobCapacityError,
+    JobServiceError,
+    JobStoppedError,
+    pa.ArrowException,
+)
+"""What ends a search, since another trial would fare no better: what is wrong with data, home or machines."""
+
+LEARNERS_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a learner raises, one of one's own above all, of which values are too much: at a high learning rate its scores
+may be no numbers any more. The same code trained the model as its YAML has it before the first trial. A search that
+ended here would end here whenever it is taken up again, since the same values come next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +86,8 @@ def tune(
         seconds_now: tells the seconds that `search.seconds` limits.
 
     Raises:
-        ExperimentError: model, week or space is not possible, the model refused the values of every trial, or another
-            process runs the same search.
+        ExperimentError: model, week or space is not possible, the model refused the values of every trial (an
+            error of its learner is a refusal, too), or another process runs the same search.
     """
     started = seconds_now()
     spec = bench.spec(search.model)
@@ -110,6 +128,11 @@ def _run_trial(trials: Bench, spec: ModelSpec, study: Study) -> None:
         measured = trials.measure(spec, asked.overrides)
     except VALUE_REFUSALS as error:
         study.refuse(asked, str(error))
+    except NOT_THE_VALUES:
+        raise
+    except LEARNERS_ERRORS as error:
+        first_line = str(error).partition("\n")[0]
+        study.refuse(asked, f"{type(error).__name__}: {first_line}")
     else:
         study.tell(asked, measured.pr_auc)
 

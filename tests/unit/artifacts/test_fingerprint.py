@@ -119,6 +119,17 @@ def test_modules_found_by_name_are_added_with_all_they_import(toolbox, step):
     assert set(extended.libraries) - set(plain.libraries) == {"scikit-learn"}
 
 
+def test_a_module_beside_the_step_s_package_counts_by_its_code_since_no_version_stands_for_it(toolbox, step, tmp_path):
+    (tmp_path / "layers.py").write_text("import scipy\nimport no_such_library, __main__\nWIDTH = 1\n")
+    toolbox("network", "import layers\n")
+    before = code_hash(step, ["toolbox.network"])
+    assert before.modules.keys() - code_hash(step).modules.keys() == {"toolbox.network", "layers"}
+    assert before.libraries.keys() - code_hash(step).libraries.keys() == {"scipy"}
+    (tmp_path / "layers.py").write_text("import scipy\nimport no_such_library, __main__\nWIDTH = 2\n")
+    toolbox("network", "import layers\n")  # forgets hashes
+    assert code_hash(step, ["toolbox.network"]).modules["layers"] != before.modules["layers"]
+
+
 def test_a_module_of_the_project_named_by_a_user_brings_the_projects_code(toolbox, step):
     code = code_hash(step, ["packaging_assets.artifacts.step"])
     assert "packaging_assets.artifacts.step" in code.modules

@@ -1,5 +1,7 @@
 """Differences on shared rows, and their standard errors."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,6 +55,18 @@ def test_other_splits_are_compared_on_common_rows_in_any_order():
     assert found.rows == 300
     assert found.note == (
         "300 rows that neither was trained on, of 600 that judge the one and 700 that judge the other"
+    )
+
+
+def test_rows_with_another_label_in_the_second_are_judged_by_the_first_s_and_counted():
+    first, second = scored(range(800), quality=1.0, seed=1), scored(range(800), quality=0.5, seed=2)
+    labels = second.labels.copy()
+    labels[:3] = 1 - labels[:3]
+    found = compare_week(first, dataclasses.replace(second, labels=labels))
+    assert found.difference == compare_week(first, second).difference
+    assert found.note == (
+        "the 800 rows that judge both; 3 of them have another label in the second's evaluation, and the first's labels "
+        "count"
     )
 
 

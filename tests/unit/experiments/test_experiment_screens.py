@@ -75,6 +75,17 @@ def test_a_comparison_shows_both_sides_the_difference_and_the_mean(home: Path, t
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_comparison_over_an_edit_of_the_model_warns(home: Path, monkeypatch: pytest.MonkeyPatch):
+    first = json.loads(run(home, *DEEPER, "--json").stdout)["id"]
+    edited = bench_over(home, features={"numeric": ["weight_kg"]})
+    monkeypatch.setattr(Workbench, "for_home", lambda _, **__: edited)
+    second = json.loads(run(home, "run", "mailer", "--set", "parameters.depth=2", "--json").stdout)["id"]
+    warning = json.loads(run(home, "compare", first, second, "--json").stdout)["warning"]
+    assert warning.startswith("mailer as in its YAML was not the same for 2025-02-10")
+    assert lines_of(run(home, "compare", first, second))[-1] == warning
+    assert json.loads(run(home, "compare", second, "--json").stdout)["warning"] is None
+
+
 def test_a_comparison_with_the_champion_has_no_verdict_for_it(home: Path):
     identifier = json.loads(run(home, *DEEPER, "--json").stdout)["id"]
     shown = lines_of(run(home, "compare", identifier, "champion"))

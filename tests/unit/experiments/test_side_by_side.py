@@ -2,10 +2,11 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from experiment_bench import WEEKS
+from experiment_bench import WEEKS, bench_over
 from sklearn.metrics import average_precision_score
 
 from packaging_assets.components.model_set import ModelSet
@@ -70,6 +71,29 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(bench: Workbench):
     ):
         with pytest.raises(ExperimentError, match=sentence):
             compare(bench, mine.id, other)
+
+
+def test_experiments_on_another_state_of_the_model_are_told(bench: Workbench, tmp_path: Path):
+    deep = run_experiment(bench, "mailer", {"parameters.depth": 5}, WEEKS)
+    short = run_experiment(bench, "mailer", {"parameters.iterations": 3}, WEEKS[1:])
+    assert compare(bench, deep.id, short.id).warning == ""
+    edited = bench_over(tmp_path / "home", features={"numeric": ["weight_kg"]})
+    again = run_experiment(edited, "mailer", {"parameters.iterations": 3}, WEEKS[1:])
+    assert again.id == short.id
+    warning = compare(edited, deep.id, short.id).warning
+    assert warning.startswith("mailer as in its YAML was not the same for 2025-02-10 when the two were run: ")
+    assert warning.endswith("Run both again, which keeps their ids.")
+    assert compare(edited, short.id).warning == ""
+    run_experiment(edited, "mailer", {"parameters.depth": 5}, WEEKS)
+    assert compare(edited, deep.id, short.id).warning == ""
+
+
+def test_gates_that_changed_in_between_do_not_matter_to_a_comparison(bench: Workbench, tmp_path: Path):
+    deep = run_experiment(bench, "mailer", {"parameters.depth": 5})
+    gates = {"slice_categories": [], "slice_bands": [], "min_minority_rows": 20}
+    edited = bench_over(tmp_path / "home", gates=gates)
+    short = run_experiment(edited, "mailer", {"parameters.iterations": 3})
+    assert compare(edited, deep.id, short.id).warning == ""
 
 
 def test_pruned_artifacts_are_made_again_by_the_same_experiment(bench: Workbench, tmp_path):

@@ -4,10 +4,12 @@ import fcntl
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from experiment_bench import WEEKS, bench_over, state_of
@@ -20,6 +22,7 @@ from packaging_assets.experiments.studies import Study, open_study
 from packaging_assets.experiments.trials import Bench, Measure
 from packaging_assets.experiments.tuning import Search, Tuned, tune
 from packaging_assets.experiments.workbench import Workbench
+from packaging_assets.resources.sagemaker_errors import JobFailedError, JobServiceError
 
 SPACE = {
     "parameters.depth": {"int": [2, 4]},
@@ -161,6 +164,56 @@ def test_values_that_the_model_refuses_are_a_trial_that_failed(bench: Workbench)
     assert all("volume_l" in trial.refused for trial in refused)
     assert tuned.best.overrides == {"features": {"numeric": ["weight_kg"]}}
     assert trials_of(tune(bench, search(trials=6, space=space_of({"features": features})))) == trials_of(tuned)
+
+
+def failing_at_depth_4(error: Exception) -> Callable[..., Measure]:
+    """Measures as ever, but for values at which a learner of one's own would fail."""
+    measure = Bench.measure
+
+    def measured(self: Bench, spec: ModelSpec, overrides: dict[str, Any]) -> Measure:
+        if overrides.get("parameters.depth") == 4:
+            raise error
+        return measure(self, spec, overrides)
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("Out of range float values are not JSON compliant: nan"), "ValueError: Out of range float"),
+        (FloatingPointError("overflow"), "FloatingPointError: overflow"),
+        (JobFailedError("Training job t-1 failed: exit code: 1\nThe end of its log:\n..."), "JobFailedError: Training"),
+    ],
+)
+def test_an_error_of_the_learner_ends_the_trial_and_not_the_search(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+):
+    monkeypatch.setattr(Bench, "measure", failing_at_depth_4(error))
+    depths = search(trials=6, space=space_of({"parameters.depth": {"int": [2, 4]}}))
+    tuned = tune(bench, depths)
+    refused = [trial for trial in tuned.trials if trial.pr_auc is None]
+    assert 0 < len(refused) < 6
+    assert all(trial.refused.startswith(told) and "\n" not in trial.refused for trial in refused)
+    assert tuned.best.overrides["parameters.depth"] in {2, 3}
+    assert trials_of(tune(bench, depths)) == trials_of(tuned)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (JobServiceError("SageMaker did not answer"), JobServiceError),
+        (pa.ArrowInvalid("part-00000.parquet is no Parquet file"), pa.ArrowInvalid),
+        (OSError(28, "No space left on device"), OSError),
+        (ExperimentError("box/model needs features"), ExperimentError),
+    ],
+)
+def test_an_error_of_home_data_or_machines_ends_the_search(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
+):
+    monkeypatch.setattr(Bench, "measure", failing_at_depth_4(error))
+    with pytest.raises(raised, match=str(error.args[-1])):
+        tune(bench, search(trials=6, space=space_of({"parameters.depth": {"int": [2, 4]}})))
 
 
 def test_a_model_can_be_searched_for_what_it_feeds_from(bench: Workbench):
