@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from packaging_assets.components.yaml_file import YamlFileError, has_repeated_keys, read_documents
+from packaging_assets.domain.architectures import BUILT_IN
 from packaging_assets.domain.feature_set_files import read_catalogue
-from packaging_assets.domain.feature_sets import FeatureCatalogue, union_of_columns
+from packaging_assets.domain.feature_sets import FeatureCatalogue, FeatureSetError, union_of_columns
 from packaging_assets.domain.features import FeatureSet
+from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.settings import PROJECT_ROOT
 
 PRODUCT_FEATURES = PROJECT_ROOT / "dbt_project" / "models" / "features" / "product_features.yml"
@@ -20,7 +23,25 @@ def project_features() -> FeatureCatalogue:
     Raises:
         FeatureSetError: one of the two files cannot be read or contradicts itself.
     """
-    return read_catalogue(PRODUCT_FEATURES, FEATURE_SETS, relative_to=PROJECT_ROOT)
+    _check_keys(FEATURE_SETS)
+    catalogue = read_catalogue(PRODUCT_FEATURES, FEATURE_SETS, relative_to=PROJECT_ROOT)
+    for architecture in catalogue.defaults:
+        if architecture not in BUILT_IN and ":" not in architecture:
+            all_there_is = f"; use one of {', '.join(BUILT_IN)}, or the import path of a class, 'package.module:Class'"
+            raise FeatureSetError(
+                f"{catalogue.sets_file}: defaults: there is no architecture {architecture!r}"
+                f"{did_you_mean(architecture, BUILT_IN) or all_there_is}"
+            )
+    return catalogue
+
+
+def _check_keys(path: Path) -> None:
+    """Of two sets of one name the last would count, and of two defaults of one architecture."""
+    if has_repeated_keys(path):
+        try:
+            read_documents(path)
+        except YamlFileError as error:
+            raise FeatureSetError(f"{path.relative_to(PROJECT_ROOT)} {error}") from None
 
 
 def resolve_features(value: object) -> FeatureSet:

@@ -21,6 +21,9 @@ from packaging_assets.domain.spelling import meant_or_all
 DBT_MODEL = "product_features"
 """The dbt model that provides the features."""
 
+SECTIONS = ("sets", "defaults")
+"""What the file that names sets has; another key is one of these misspelt, which would be missing without a word."""
+
 
 def read_catalogue(features_file: Path, sets_file: Path, *, relative_to: Path | None = None) -> FeatureCatalogue:
     """What the two files say.
@@ -36,6 +39,9 @@ def read_catalogue(features_file: Path, sets_file: Path, *, relative_to: Path | 
     shown = [str(path.relative_to(relative_to) if relative_to else path) for path in (features_file, sets_file)]
     features = _read_features(features_file, shown[0])
     named = _read_yaml(sets_file, shown[1])
+    for key in named:
+        if key not in SECTIONS:
+            raise FeatureSetError(f"{shown[1]}: there is no section {key!r}{meant_or_all(str(key), SECTIONS)}")
     catalogue = FeatureCatalogue(features, {}, {}, *shown)
     for name, composition in _mapping(named.get("sets"), shown[1], "sets").items():
         columns = _compose_named(catalogue, name, composition)
