@@ -12,7 +12,7 @@ from packaging_assets.cli.models_output import console, light_table, print_whole
 
 if TYPE_CHECKING:
     from packaging_assets.experiments.comparison import Figures
-    from packaging_assets.experiments.records import ExperimentRecord, MeasuredDifference
+    from packaging_assets.experiments.records import Evaluation, ExperimentRecord, MeasuredDifference
     from packaging_assets.experiments.side_by_side import Comparison
     from packaging_assets.experiments.tuning import Tuned
 
@@ -80,8 +80,14 @@ def print_run(record: "ExperimentRecord") -> None:
             screen.print(Text(f"  {week.week}: {reason}"), soft_wrap=True)
         note = week.to_baseline.note if week.to_baseline else "they share too few rows for a difference"
         screen.print(Text(f"  {week.week}: against the model as its YAML has it: {note}."), soft_wrap=True)
+    if record.overrides and all(_fingerprints(week.candidate) == _fingerprints(week.baseline) for week in record.weeks):
+        screen.print("Nothing that was set changes how the model is trained or judged.")
     hits = f"{record.cache_hits} of {record.steps} steps from the cache"
     screen.print(f"{record.id}: {record.seconds:.1f} s, {hits}; nothing was registered.", highlight=False)
+
+
+def _fingerprints(side: "Evaluation") -> list[str]:
+    return [step.fingerprint for step in side.steps]
 
 
 def comparison_json(found: "Comparison") -> dict[str, Any]:

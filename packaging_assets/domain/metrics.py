@@ -46,6 +46,7 @@ from packaging_assets.domain.model_card_charts import calibration_chart, precisi
 from packaging_assets.domain.model_folders import PROFILE, TRAINING_IDS, trained_on, union_of_features
 from packaging_assets.domain.models import load_model, score_table
 from packaging_assets.domain.parquet_files import read_column_names, read_parquet, write_parquet
+from packaging_assets.domain.probabilities import check_probabilities
 from packaging_assets.domain.profiles import compare
 from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
 from packaging_assets.domain.scored_rows import (
@@ -129,6 +130,7 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
     Raises:
         EvaluationError: champion, its metrics and `champion_version` do not come together, the features are not the
             candidate's, or no validation rows with both labels are left.
+        ArchitectureError: a score of candidate or champion is no probability.
     """
     _check_champion(inputs, params)
     candidate = load_model(inputs["candidate"])
@@ -143,7 +145,10 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
     rows = _read_rows(inputs, models, known)
     is_judging = rows.is_validation & ~_is_in_training(inputs.get("champion"), rows.ids)
     _check_both_labels(rows.y[is_judging], params)
-    scores = score_table(models, rows.table.filter(pa.array(is_judging)))
+    judging = rows.table.filter(pa.array(is_judging))
+    scores = score_table(models, judging)
+    names = (f"the candidate in {inputs['candidate']}", f"the champion, version {params.champion_version}")
+    check_probabilities(scores, judging["product_id"], names)
     held_out = Scored(
         rows.ids.filter(pa.array(is_judging)),
         rows.y[is_judging],

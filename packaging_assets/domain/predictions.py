@@ -23,6 +23,7 @@ from packaging_assets.domain.model_folders import union_of_features
 from packaging_assets.domain.models import TrainedModel, load_model, score_table
 from packaging_assets.domain.package_types import PACKAGE_TYPES, WEAKEST_TO_STRONGEST
 from packaging_assets.domain.parquet_files import count_rows, part_name
+from packaging_assets.domain.probabilities import check_probabilities
 from packaging_assets.domain.read_ahead import read_ahead
 from packaging_assets.domain.recommendations import monotone_damage
 
@@ -117,6 +118,7 @@ def predict(inputs: Mapping[str, Path], params: PredictParams, output: Path) -> 
     Raises:
         NoApprovedModel: `params.models` is empty.
         FeatureError: the inventory lacks a column, or has it in the wrong type.
+        ArchitectureError: a model's score is no probability.
         PredictionCountError: the parts written do not hold products x models rows.
     """
     if not params.models:
@@ -200,6 +202,7 @@ def _repeated(which: npt.NDArray[np.int32], values: pa.Array | Sequence[str]) ->
 
 def _predict_part(part: pa.Table, models: Sequence[TrainedModel], params: PredictParams) -> _PredictedPart:
     scores = score_table(models, part)
+    check_probabilities(scores, part["product_id"], [f"{model.model} version {model.version}" for model in params.models])
     fits = np.column_stack([part[column].fill_null(fill_value=False).to_numpy() for column in _fit_columns(params)])
     return _PredictedPart(
         product_ids=part["product_id"].combine_chunks(),

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve, roc_auc_score
 
+from packaging_assets.domain.architectures import ArchitectureError
+from packaging_assets.domain.architectures.catboost import CatBoostArchitecture
 from packaging_assets.domain.average_precision import average_precision_error, paired_average_precision_difference
 from packaging_assets.domain.features import FeatureError, FeatureSet
 from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, Verdict, judge
@@ -417,6 +419,17 @@ def test_a_champion_and_its_version_come_together(week: dict[str, Path], tmp_pat
 def test_the_features_must_be_the_candidates(week: dict[str, Path], tmp_path: Path):
     with pytest.raises(EvaluationError, match="was trained on other features"):
         run(week, params_of(features=FeatureSet(numeric=("weight_kg",))), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("scale", "shown"), [(np.nan, "nan"), (3.0, "[12]")])
+def test_a_model_whose_scores_are_no_probabilities_is_not_judged(
+    week: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float, shown: str
+):
+    given = CatBoostArchitecture.predict_proba
+    monkeypatch.setattr(CatBoostArchitecture, "predict_proba", lambda self, prepared: scale * given(self, prepared))
+
+    with pytest.raises(ArchitectureError, match=rf"the candidate in .*/model scores product 'p\d+' with {shown}"):
+        run(week, params_of(), tmp_path / "out")
 
 
 def test_a_product_without_features_is_named(week: dict[str, Path], tmp_path: Path):

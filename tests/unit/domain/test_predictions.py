@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from packaging_assets.domain.architectures import ArchitectureError
 from packaging_assets.domain.architectures.catboost import CatBoostArchitecture
 from packaging_assets.domain.features import FeatureError, FeatureSet, feature_frame, read_features
 from packaging_assets.domain.json_files import write_json
@@ -116,6 +117,24 @@ def test_scores_are_those_of_each_model_on_its_own_features(tmp_path, models):
         frame = feature_frame(read_features(inventory, model.features), model.features)
         expected = model.score(model.prepare(frame))
         assert predictions.query("package_type == @package_type")["score"].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("stage", ["live", "shadow"])
+def test_what_is_no_probability_is_not_written(tmp_path, models, monkeypatch, stage):
+    """Also of a product that does not fit, or where nothing is held against the scores later, as of shadow models."""
+    inventory = write_inventory(tmp_path / "inventory", catalogue(50).set_column(9, "fits_bag", pa.array([False] * 50)))
+    given = CatBoostArchitecture.predict_proba
+
+    def broken(self, prepared):
+        scores = given(self, prepared)
+        scores[7] = np.nan
+        return scores
+
+    monkeypatch.setattr(CatBoostArchitecture, "predict_proba", broken)
+    params = params_for("bag").model_copy(update={"stage": stage})
+    with pytest.raises(ArchitectureError, match="bag version 1 scores product 'p00007' with nan, and 1 of 50 products"):
+        run_predict(models, inventory, tmp_path / "out", params)
+    assert list((tmp_path / "out").glob("*.parquet")) == []
 
 
 def test_suitable_means_a_score_from_the_threshold_on_and_a_fit(tmp_path, models):
