@@ -198,8 +198,11 @@ def _code_hash(roots: frozenset[str]) -> CodeHash:
 
 @functools.cache
 def _is_nobodys(library: str) -> bool:
-    """Whether a module has no version that could count, since no installed distribution brought it."""
-    if library in sys.stdlib_module_names or library in WITHOUT_INFLUENCE or _version(library):
+    """Whether a module has no version that could count, since no installed distribution brought it.
+
+    `__main__` is whichever program runs.
+    """
+    if library in {"__main__", *WITHOUT_INFLUENCE} or library in sys.stdlib_module_names or _version(library):
         return False
     try:
         return importlib.util.find_spec(library) is not None

@@ -202,7 +202,9 @@ def _repeated(which: npt.NDArray[np.int32], values: pa.Array | Sequence[str]) ->
 
 def _predict_part(part: pa.Table, models: Sequence[TrainedModel], params: PredictParams) -> _PredictedPart:
     scores = score_table(models, part)
-    check_probabilities(scores, part["product_id"], [f"{model.model} version {model.version}" for model in params.models])
+    check_probabilities(
+        scores, part["product_id"], [f"{model.model} version {model.version}" for model in params.models]
+    )
     fits = np.column_stack([part[column].fill_null(fill_value=False).to_numpy() for column in _fit_columns(params)])
     return _PredictedPart(
         product_ids=part["product_id"].combine_chunks(),

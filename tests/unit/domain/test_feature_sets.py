@@ -181,7 +181,11 @@ def test_keys_and_types_that_there_are_not_are_refused(catalogue, value):
         (DBT, "sets: {a: {group: []}}", "sets.yaml: sets.a is no composition: "),
         (DBT, SETS + "  x: word", "sets.yaml: defaults.x names no set: 'word'; did you mean 'wordy'?"),
         (DBT, SETS + "  x: y", "sets.yaml: defaults.x names no set: 'y'; there is default, wordy, none"),
-        (DBT, SETS.replace("defaults:", "default:"), "sets.yaml: there is no section 'default'; did you mean 'defaults'?"),
+        (
+            DBT,
+            SETS.replace("defaults:", "default:"),
+            "sets.yaml: there is no section 'default'; did you mean 'defaults'?",
+        ),
         (DBT, SETS + "wide: {groups: [image]}", "sets.yaml: there is no section 'wide'; there is sets, defaults"),
     ],
 )

@@ -122,7 +122,8 @@ def test_scores_are_those_of_each_model_on_its_own_features(tmp_path, models):
 @pytest.mark.parametrize("stage", ["live", "shadow"])
 def test_what_is_no_probability_is_not_written(tmp_path, models, monkeypatch, stage):
     """Also of a product that does not fit, or where nothing is held against the scores later, as of shadow models."""
-    inventory = write_inventory(tmp_path / "inventory", catalogue(50).set_column(9, "fits_bag", pa.array([False] * 50)))
+    products = catalogue(50).drop_columns(["fits_bag"]).append_column("fits_bag", pa.array([False] * 50))
+    inventory = write_inventory(tmp_path / "inventory", products)
     given = CatBoostArchitecture.predict_proba
 
     def broken(self, prepared):

@@ -13,9 +13,7 @@ def test_probabilities_pass_at_their_bounds_and_without_rows():
     check_probabilities(np.empty((0, 2)), IDS[:0], ("mailer", "box"))
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-0.25, "-0.25"), (1 + 1e-9, "1")]
-)
+@pytest.mark.parametrize(("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-0.25, "-0.25"), (1 + 1e-9, "1")])
 def test_anything_else_is_told_with_model_product_and_number(value, shown):
     scores = np.full((3, 2), 0.5)
     scores[1:, 1] = value
