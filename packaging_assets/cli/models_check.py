@@ -10,9 +10,9 @@ def check() -> None:
     """Read all models' YAML files and say everything that is wrong with them, with file, line and field.
 
     Names, types, bounds, features, architectures and what models say of one another; then each learner is asked about
-    its parameters, for which it is imported. Nothing is run or written.
+    its parameters and about what `search` would try, for which it is imported. Nothing is run or written.
     """
-    from packaging_assets.components.learner_problems import learner_problems
+    from packaging_assets.components.learner_problems import learner_problems, search_problems
     from packaging_assets.components.model_files import load_models
     from packaging_assets.components.model_set import ModelSetError
     from packaging_assets.domain.feature_sets import FeatureSetError
@@ -21,6 +21,7 @@ def check() -> None:
         specs = load_models().specs
     except (FeatureSetError, ModelSetError) as error:
         raise click.ClickException(str(error)) from None
-    if problems := list(learner_problems(specs.values())):
+    problems = list(learner_problems(specs.values())) or list(search_problems(specs.values()))
+    if problems:
         raise click.ClickException("\n".join(problems))
     click.echo(f"Nothing is wrong with the YAML of {', '.join(specs)}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -81,7 +83,7 @@ def numbered_otherwise(column: pd.Series) -> pd.Categorical:
 
 def unlike(frame: pd.DataFrame, labels: npt.NDArray[np.int8]) -> tuple[pd.DataFrame, npt.NDArray[np.int8]]:
     """Other products: numbers on another scale, a category and words that the given ones lack, labels turned round."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     for name in frame.columns:
         column = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):

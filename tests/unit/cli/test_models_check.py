@@ -62,3 +62,34 @@ def test_what_learners_refuse_is_told_before_a_run(check, tmp_path, monkeypatch)
     assert second.startswith("box: architecture 'catboost' takes no text features (title); it takes ")
     assert third.startswith("mailer: ")
     assert third.endswith("no licence")
+
+
+def test_numbers_that_are_text_to_yaml_are_told_before_a_run(check):
+    nested = "{estimator: sklearn.linear_model.LogisticRegression, parameters: {C: 1e-05}}"
+    code, output = check(
+        bag="  parameters: {learning_rate: 1e-3}\n",
+        box=f"  architecture: sklearn\n  parameters: {nested}\n",
+        mailer="  parameters: {learning_rate: 1.0e-3, name: rate}\n",
+    )
+    said = "is text: YAML's numbers with an exponent have a point and its sign; write"
+    assert (code, output.splitlines()) == (
+        1,
+        [
+            f"Error: bag: parameters.learning_rate = '1e-3' {said} 0.001",
+            f"box: parameters.parameters.C = '1e-05' {said} 1.0e-05",
+        ],
+    )
+
+
+def test_what_a_search_could_not_try_is_told_before_it_begins(check):
+    code, output = check(
+        bag="  search: {parameters.dept: {int: [3, 8]}, parameters.depth: {int: [3, 8]}}\n",
+        box="  search: {paramters.depth: {int: [3, 8]}}\n",
+        mailer="  search: {features: {choice: [default, multimodal]}}\n",
+        sioc="  search: {features: {choice: [default, tabular]}, class_weights: {choice: [balanced, null]}}\n",
+    )
+    assert code == 1
+    bag, box, mailer = output.splitlines()
+    assert bag.startswith("Error: bag: search: unknown CatBoost parameter 'dept'; did you mean 'depth'?")
+    assert box.startswith("box: search: a model has no field 'paramters.depth'; there is ")
+    assert mailer.startswith("mailer: search: architecture 'catboost' takes no text features (title)")
