@@ -179,7 +179,10 @@ def print_tuned(tuned: "Tuned") -> None:
     unchanged = tuned.unchanged
     rows = f"{unchanged.rows:,} held-out training rows ({unchanged.minority_rows:,} of the rarer label)"
     screen.print(
-        Text(f"Trials are judged by {rows}; the model as its YAML has it: PR-AUC {_measured(unchanged.pr_auc)}"),
+        Text(
+            f"Trials are judged by {rows}; the model as its YAML has it: PR-AUC {_measured(unchanged.pr_auc)} (standard "
+            f"error {unchanged.standard_error:.4f})"
+        ),
         soft_wrap=True,
     )
     if (tuned.best.pr_auc or 0.0) <= unchanged.pr_auc:

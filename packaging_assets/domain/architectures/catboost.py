@@ -73,6 +73,8 @@ SET_BY_PLATFORM = {
     "embedding_features": _FEATURES,
     "loss_function": _LOSS,
     "objective": _LOSS,
+    "class_names": "labels are 0 and 1, and another order of classes would turn all scores round",
+    "final_ctr_computation_mode": "a model without its statistics of categories cannot score, and ends the process",
     "allow_writing_files": _FILES,
     "train_dir": _FILES,
     "save_snapshot": _FILES,

@@ -108,6 +108,18 @@ def test_an_unknown_parameter_is_told_with_the_one_that_is_meant(parameter, hint
     assert str(caught.value).startswith(f"unknown CatBoost parameter {parameter!r}; {hint}")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"class_names": [1, 0]}, "another order of classes would turn all scores round"),
+        ({"final_ctr_computation_mode": "Skip"}, "cannot score, and ends the process"),
+    ],
+)
+def test_parameters_that_turn_scores_round_or_end_the_process_are_refused(parameters, reason):
+    with pytest.raises(ArchitectureError, match=reason):
+        CatBoostArchitecture(FEATURES, parameters)
+
+
 @pytest.mark.parametrize("parameter", sorted(SET_BY_PLATFORM))
 def test_what_the_platform_sets_cannot_be_set(parameter):
     with pytest.raises(ArchitectureError, match=f"'{parameter}' cannot be set: "):

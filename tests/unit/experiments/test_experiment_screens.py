@@ -129,6 +129,12 @@ def test_a_search_ends_with_what_to_type_and_what_to_write(home: Path, tmp_path:
     depth = tuned["best"]["overrides"]["parameters.depth"]
     shown = lines_of(screen)
     assert "2 best of 2 trials" in shown
+    unchanged = tuned["unchanged"]
+    assert (
+        f"Trials are judged by {unchanged['rows']} held-out training rows ({unchanged['minority_rows']} of the rarer "
+        f"label); the model as its YAML has it: PR-AUC {unchanged['pr_auc']:.4f} (standard error "
+        f"{unchanged['standard_error']:.4f})"
+    ) in shown
     assert f"To see it again: packaging experiment run mailer --week 2025-02-10 --set parameters.depth={depth}" in shown
     assert shown[-2:] == ["attributes:", f"parameters: {{depth: {depth}}}"]
     assert tuned["set"] == f"--set parameters.depth={depth}"
