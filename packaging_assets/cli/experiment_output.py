@@ -180,8 +180,8 @@ def print_tuned(tuned: "Tuned") -> None:
     rows = f"{unchanged.rows:,} held-out training rows ({unchanged.minority_rows:,} of the rarer label)"
     screen.print(
         Text(
-            f"Trials are judged by {rows}; the model as its YAML has it: PR-AUC {_measured(unchanged.pr_auc)} (standard "
-            f"error {unchanged.standard_error:.4f})"
+            f"Trials are judged by {rows}; the model as its YAML has it: PR-AUC {_measured(unchanged.pr_auc)} "
+            f"(standard error {unchanged.standard_error:.4f})"
         ),
         soft_wrap=True,
     )
