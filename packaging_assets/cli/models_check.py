@@ -18,10 +18,14 @@ def check() -> None:
     from packaging_assets.domain.feature_sets import FeatureSetError
 
     try:
-        specs = load_models().specs
+        models = load_models()
     except (FeatureSetError, ModelSetError) as error:
         raise click.ClickException(str(error)) from None
+    specs = models.specs
     problems = list(learner_problems(specs.values())) or list(search_problems(specs.values()))
     if problems:
         raise click.ClickException("\n".join(problems))
     click.echo(f"Nothing is wrong with the YAML of {', '.join(specs)}.")
+    live = {spec.package_type for spec in models.live().values()}
+    for package_type in sorted({spec.package_type for spec in specs.values()} - live):
+        click.echo(f"No model is live for {package_type}, which is left out of predictions and recommendations.")

@@ -38,6 +38,17 @@ def test_models_that_can_be_trained_are_listed(check):
     assert check(box="", bag="  parameters: {depth: 4}\n") == (0, "Nothing is wrong with the YAML of bag, box.\n")
 
 
+def test_a_package_type_that_shadow_models_alone_decide_on_is_told(check):
+    code, output = check(box="", bag="  stage: shadow\n")
+    assert (code, output.splitlines()) == (
+        0,
+        [
+            "Nothing is wrong with the YAML of bag, box.",
+            "No model is live for bag, which is left out of predictions and recommendations.",
+        ],
+    )
+
+
 def test_wrong_fields_are_told_with_file_and_line(check, tmp_path):
     code, output = check(box="  sead: 1\n", bag="  stage: lve\n")
     assert code == 1
