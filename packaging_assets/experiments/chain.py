@@ -86,12 +86,15 @@ class Chain:
     def _is_enough(self, current: Artifact) -> bool:
         """Whether it has what these models need: out-of-fold scores are made for chains of some length and no longer.
 
-        The project's own chains may be shorter than the one that an experiment tries.
+        The project's own chains may be shorter than the one that an experiment tries. And they may have been run before
+        `score_folds` was changed: with other folds, labels that one model leaves out come back from the other.
         """
         name, _, step = current.asset_key.partition("/")
         if step != OUT_OF_FOLD:
             return True
-        return self.store.parts(current).params.get("depth", 0) >= self.models.score_depth(name)
+        made = self.store.parts(current).params
+        is_deep_enough = made.get("depth", 0) >= self.models.score_depth(name)
+        return is_deep_enough and made.get("folds") == self.models.specs[name].score_folds
 
     def _plan(self, asset_key: str) -> Planned | None:
         """How to make an asset of one of the models; None for what experiments do not make, such as labels."""

@@ -1,6 +1,6 @@
 """An experiment held against another one, against the model as its YAML has it, or against the champion before it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,12 @@ def _changed_between(first: ExperimentRecord, second: ExperimentRecord) -> str:
     Each recorded the model as its YAML had it, with the fingerprints of its steps. How it was judged does not matter.
     """
     shared = [(week, second.week(week.week)) for week in first.weeks] if first.model == second.model else []
-    changed = [mine.week for mine, theirs in shared if theirs is not None and _learned(mine) != _learned(theirs)]
+    learned = {f"{first.model}/split", f"{first.model}/model"}
+    changed = [
+        mine.week
+        for mine, theirs in shared
+        if theirs is not None and _unchanged(mine, learned) != _unchanged(theirs, learned)
+    ]
     if not changed:
         return ""
     return (
@@ -108,13 +113,9 @@ def _changed_between(first: ExperimentRecord, second: ExperimentRecord) -> str:
     )
 
 
-def _learned(week: WeekRecord) -> dict[str, str]:
-    """The fingerprints of all steps that led to the unchanged model."""
-    return {
-        step.asset_key: step.fingerprint
-        for step in week.baseline.steps
-        if step.asset_key.rpartition("/")[2] in {"split", "model"}
-    }
+def _unchanged(week: WeekRecord, asset_keys: Collection[str]) -> dict[str, str]:
+    """The fingerprints of these steps of the unchanged model; they cover what it was fed with."""
+    return {step.asset_key: step.fingerprint for step in week.baseline.steps if step.asset_key in asset_keys}
 
 
 def _comparison(

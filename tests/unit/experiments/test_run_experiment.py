@@ -127,6 +127,19 @@ def test_scores_of_a_longer_chain_than_the_main_area_s_are_made_anew(bench: Work
     assert [key for key in hits(week.candidate) if not key.startswith(("last", "fed"))] == ["box/out_of_fold_scores"]
 
 
+def test_scores_of_other_folds_than_the_yaml_s_are_made_anew(bench: Workbench):
+    train_in_main(bench, "box", WEEKS[1])
+    score_in_main(bench, "box", WEEKS[1])
+    assert "box/out_of_fold_scores" not in hits(
+        run_experiment(bench, "mailer", {"feeds_from": ["box"]}).weeks[0].candidate
+    )
+    edited = [spec("mailer", score_folds=5), spec("box", score_folds=5)]
+    (week,) = run_experiment(
+        dataclasses.replace(bench, models=ModelSet.of(edited)), "mailer", {"feeds_from": ["box"]}
+    ).weeks
+    assert hits(week.candidate)["box/out_of_fold_scores"] is False
+
+
 def test_what_feeds_from_a_model_does_not_hinder_experiments_with_it(untrained: Path, tmp_path: Path):
     shutil.copytree(untrained, tmp_path / "home")
     bench = bench_over(tmp_path / "home", feeds_from=["box"])
