@@ -30,7 +30,8 @@ class Chain:
     """The steps of one model in one week, in the order in which they are run.
 
     A step reads what this chain has made under an asset key, else what is current in the main area. Where that is not
-    there and belongs to a model that this one feeds from, it is made as an experiment too: `models` has those.
+    there, or was made with other values than the YAML has now, and belongs to a model that this one feeds from, it is
+    made as an experiment too: `models` has those.
     """
 
     store: ArtifactStore
@@ -84,17 +85,32 @@ class Chain:
         return self.run(missing).artifact
 
     def _is_enough(self, current: Artifact) -> bool:
-        """Whether it has what these models need: out-of-fold scores are made for chains of some length and no longer.
+        """Whether it is what the models' YAML files say now, and has all that these models need.
 
-        The project's own chains may be shorter than the one that an experiment tries. And they may have been run before
-        `score_folds` was changed: with other folds, labels that one model leaves out come back from the other.
+        Out-of-fold scores are made for chains of some length and no longer: the project's own chains may be shorter
+        than the one that an experiment tries. And with other folds, labels that one model leaves out come back from the
+        other.
         """
         name, _, step = current.asset_key.partition("/")
-        if step != OUT_OF_FOLD:
+        if name not in self.models.specs or step not in {"split", "model", OUT_OF_FOLD}:
             return True
+        if not self._is_as_in_yaml(name):
+            return False
         made = self.store.parts(current).params
         is_deep_enough = made.get("depth", 0) >= self.models.score_depth(name)
-        return is_deep_enough and made.get("folds") == self.models.specs[name].score_folds
+        return step != OUT_OF_FOLD or (is_deep_enough and made.get("folds") == self.models.specs[name].score_folds)
+
+    def _is_as_in_yaml(self, name: str) -> bool:
+        """Whether a model of the main area, and those it feeds from, have the values that their YAML files have now.
+
+        One that was trained before its `split` was edited may have learned from what validates the model at hand.
+        """
+        spec = self.models.specs[name]
+        for plan in (plan_split(spec, self.week), plan_model(spec)):
+            current = self.store.current(plan.asset_key, self.week)
+            if current is not None and self.store.parts(current).params != plan.params.model_dump(mode="json"):
+                return False
+        return all(self._is_as_in_yaml(feeder) for feeder in spec.feeds_from)
 
     def _plan(self, asset_key: str) -> Planned | None:
         """How to make an asset of one of the models; None for what experiments do not make, such as labels."""

@@ -140,6 +140,51 @@ def test_scores_of_other_folds_than_the_yaml_s_are_made_anew(bench: Workbench):
     assert hits(week.candidate)["box/out_of_fold_scores"] is False
 
 
+def trained_chain(bench: Workbench) -> None:
+    train_in_main(bench, "box", WEEKS[1])
+    score_in_main(bench, "box", WEEKS[1])
+
+
+def test_a_feeding_model_whose_yaml_was_edited_since_is_trained_as_the_yaml_has_it(bench: Workbench):
+    trained_chain(bench)
+    fewer = {"iterations": 5, "depth": 3, "learning_rate": 0.3, "thread_count": 1}
+    edited = ModelSet.of([spec("mailer"), spec("box", parameters=fewer)])
+    (week,) = run_experiment(dataclasses.replace(bench, models=edited), "mailer", {"feeds_from": ["box"]}).weeks
+    assert {key: hit for key, hit in hits(week.candidate).items() if key.startswith("box")} == {
+        "box/split": True,
+        "box/model": False,
+        "box/out_of_fold_scores": False,
+    }
+
+
+def test_a_feeding_model_of_another_split_than_the_yaml_s_is_not_taken(bench: Workbench):
+    """Its training rows would be among those that validate."""
+    trained_chain(bench)
+    edited = ModelSet.of([spec(name, split={"seed": 3}) for name in ("mailer", "box")])
+    (week,) = run_experiment(dataclasses.replace(bench, models=edited), "mailer", {"feeds_from": ["box"]}).weeks
+    assert hits(week.candidate)["box/split"] is False
+    assert not [reason for reason in week.candidate.reasons if reason.startswith("train_and_validation_are_disjoint")]
+
+
+def test_a_model_between_is_trained_anew_with_the_one_it_feeds_from(bench: Workbench):
+    fed, last = spec("mailer", name="fed", stage="shadow", feeds_from=["box"]), spec("mailer", feeds_from=["fed"])
+    chain = dataclasses.replace(bench, models=ModelSet.of([spec("box"), fed, last]))
+    trained_chain(chain)
+    train_in_main(chain, "fed", WEEKS[1])
+    score_in_main(chain, "fed", WEEKS[1])
+    assert not [key for key in hits(run_experiment(chain, "mailer", {}).weeks[0].candidate) if "mailer" not in key]
+    edited = dataclasses.replace(chain, models=ModelSet.of([spec("box", seed=5), fed, last]))
+    (week,) = run_experiment(edited, "mailer", {}).weeks
+    assert [key for key, hit in hits(week.candidate).items() if not hit] == [
+        "box/model",
+        "box/out_of_fold_scores",
+        "fed/model",
+        "fed/out_of_fold_scores",
+        "mailer/model",
+        "mailer/metrics",
+    ]
+
+
 def test_what_feeds_from_a_model_does_not_hinder_experiments_with_it(untrained: Path, tmp_path: Path):
     shutil.copytree(untrained, tmp_path / "home")
     bench = bench_over(tmp_path / "home", feeds_from=["box"])
