@@ -24,9 +24,10 @@ from packaging_assets.domain.average_precision import (
     recall_at_precision,
 )
 from packaging_assets.domain.evaluation_plots import plot_precision_recall
-from packaging_assets.domain.parquet_files import read_parquet
+from packaging_assets.domain.parquet_files import read_column_names, read_parquet
 from packaging_assets.domain.scored_rows import RECALL_PRECISION, toward
 from packaging_assets.domain.slices import log_losses
+from packaging_assets.domain.splits import GROUP
 from packaging_assets.experiments.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ CANDIDATE, CHAMPION = "candidate_score", "champion_score"
 
 @dataclass(frozen=True)
 class ScoredWeek:
-    """The validation rows of one week with a model's scores, P(suitable); shapes (rows,)."""
+    """The validation rows of one week with a model's scores, P(suitable), and the split's groups; shapes (rows,)."""
 
     week: str
     ids: Texts
     labels: Labels
     scores: FloatArray
     minority_label: int
+    groups: Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ class WeekDifference:
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """The mean of the weeks' differences; its error takes into account that a product validates in every week."""
+    """The mean of the weeks' differences; its error takes into account that a product validates in every week.
+
+    Where the split has groups, these are what is independent, in one week too.
+    """
 
     weeks: int
     difference: float
@@ -82,17 +87,26 @@ class MeanDifference:
 
 @dataclass(frozen=True)
 class _Shared:
-    """Rows of both, as seen from the rarer label: y = 1 is that label."""
+    """Rows of both, as seen from the rarer label: y = 1 is that label. `units` are independent of one another."""
 
-    ids: Texts
+    units: Texts
     y: Labels
     first: FloatArray
     second: FloatArray
     note: str
 
 
-def read_scores(metrics: Path, week: str, minority_label: int, column: str = CANDIDATE) -> ScoredWeek:
+def read_scores(
+    metrics: Path, week: str, minority_label: int, column: str = CANDIDATE, *, split: Path | None = None
+) -> ScoredWeek:
     """The scores that `metrics.evaluate` wrote into the folder `metrics`, of the candidate or of its champion.
+
+    Args:
+        metrics: the folder.
+        week: of which week.
+        minority_label: the rarer label.
+        column: whose scores.
+        split: the folder of the split that the rows are of, for its groups; none if it has none.
 
     Raises:
         ExperimentError: the column is that of a champion, and there was none.
@@ -101,7 +115,16 @@ def read_scores(metrics: Path, week: str, minority_label: int, column: str = CAN
     if table[column].null_count:
         raise ExperimentError(f"There was no champion before {week} to compare with: compare with baseline instead.")
     ids = np.asarray(table["product_id"].to_pylist(), dtype=np.str_)
-    return ScoredWeek(week, ids, table["label"].to_numpy(), table[column].to_numpy(), minority_label)
+    groups = None if split is None else _groups_of(ids, split / "validation.parquet")
+    return ScoredWeek(week, ids, table["label"].to_numpy(), table[column].to_numpy(), minority_label, groups)
+
+
+def _groups_of(ids: Texts, validation: Path) -> Texts | None:
+    if GROUP not in read_column_names(validation):
+        return None
+    rows = read_parquet(validation, ("product_id", GROUP))
+    group_of = dict(zip(rows["product_id"].to_pylist(), rows[GROUP].to_pylist(), strict=True))
+    return np.asarray([group_of[product] for product in ids.tolist()], dtype=np.str_)
 
 
 def compare_week(first: ScoredWeek, second: ScoredWeek) -> WeekDifference:
@@ -111,7 +134,8 @@ def compare_week(first: ScoredWeek, second: ScoredWeek) -> WeekDifference:
         ExperimentError: the rows they share are too few to have both labels.
     """
     shared = _share(first, second)
-    paired = paired_average_precision_difference(shared.y, shared.second, shared.first)
+    groups = np.unique(shared.units, return_inverse=True)[1]
+    paired = paired_average_precision_difference(shared.y, shared.second, shared.first, groups)
     return WeekDifference(
         week=first.week,
         first=_figures(shared.y, shared.first),
@@ -126,16 +150,16 @@ def compare_week(first: ScoredWeek, second: ScoredWeek) -> WeekDifference:
 def mean_difference(pairs: Sequence[tuple[ScoredWeek, ScoredWeek]]) -> MeanDifference:
     """The mean over weeks, each pair being one week's.
 
-    The error is the infinitesimal jackknife's with products as the units that are drawn: a product's influences in all
-    weeks are added up before they are squared. Weeks judged by the same products are no independent evidence, and the
-    error is then hardly smaller than that of one of them.
+    The error is the infinitesimal jackknife's with products as the units that are drawn, or the groups that the split
+    keeps together: a unit's influences in all weeks are added up before they are squared. Weeks judged by the same
+    products are no independent evidence, and the error is then hardly smaller than that of one of them.
     """
     shared = [_share(first, second) for first, second in pairs]
-    ids, position = np.unique(np.concatenate([rows.ids for rows in shared]), return_inverse=True)
+    units, position = np.unique(np.concatenate([rows.units for rows in shared]), return_inverse=True)
     influences = np.concatenate([influence(rows.y, rows.first) - influence(rows.y, rows.second) for rows in shared])
-    by_product = np.bincount(position, weights=influences / len(shared), minlength=len(ids))
+    by_unit = np.bincount(position, weights=influences / len(shared), minlength=len(units))
     differences = [average_precision(rows.y, rows.first) - average_precision(rows.y, rows.second) for rows in shared]
-    return MeanDifference(len(shared), float(np.mean(differences)), float(np.sqrt((by_product**2).sum())))
+    return MeanDifference(len(shared), float(np.mean(differences)), float(np.sqrt((by_unit**2).sum())))
 
 
 def plot_both(path: Path, first: ScoredWeek, second: ScoredWeek, names: tuple[str, str]) -> None:
@@ -159,7 +183,15 @@ def _share(first: ScoredWeek, second: ScoredWeek) -> _Shared:
     y, ours = toward(first.minority_label, labels, first.scores[mine])
     other = toward(first.minority_label, labels, second.scores[theirs])[1]
     relabelled = int((labels != second.labels[theirs]).sum())
-    return _Shared(first.ids[mine], y, ours, other, _note(first, second, len(mine)) + _label_note(relabelled))
+    note = _note(first, second, len(mine)) + _label_note(relabelled)
+    return _Shared(_units(first, mine, second, theirs), y, ours, other, note)
+
+
+def _units(first: ScoredWeek, mine: npt.NDArray[np.intp], second: ScoredWeek, theirs: npt.NDArray[np.intp]) -> Texts:
+    """What shared rows are independent by: the groups of the first's split, else of the second's, else products."""
+    if first.groups is not None:
+        return first.groups[mine]
+    return first.ids[mine] if second.groups is None else second.groups[theirs]
 
 
 def _note(first: ScoredWeek, second: ScoredWeek, rows: int) -> str:

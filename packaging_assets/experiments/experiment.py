@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from packaging_assets.artifacts.run_step import StepResult
@@ -130,11 +129,12 @@ def read_evaluation_scores(bench: Workbench, week: str, side: Evaluation, column
 
     Raises:
         ExperimentError: there was no champion.
-        ArtifactError: the metrics are not there any more.
+        ArtifactError: the metrics or the split are not there any more.
     """
+    split_uri = next(step.uri for step in side.steps if step.asset_key.endswith("/split"))  # its own comes first
     with bench.store.scratch() as scratch:
-        folder: Path = bench.store.local_path(bench.store.get(side.metrics_uri), scratch)
-        return read_scores(folder, week, side.minority_label, column)
+        folder, split = (bench.store.local_path(bench.store.get(uri), scratch) for uri in (side.metrics_uri, split_uri))
+        return read_scores(folder, week, side.minority_label, column, split=split)
 
 
 def _scores(bench: Workbench, week: str, side: Evaluation) -> ScoredWeek:

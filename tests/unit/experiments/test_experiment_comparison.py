@@ -70,6 +70,24 @@ def test_rows_with_another_label_in_the_second_are_judged_by_the_first_s_and_cou
     )
 
 
+@pytest.mark.parametrize("grouped", ["first", "second"])
+def test_errors_count_with_the_groups_of_a_split(grouped: str):
+    """Four variants of each product, all alike: as much evidence as a quarter of the rows."""
+    single = scored(range(200), quality=1.0, seed=1), scored(range(200), quality=0.5, seed=2)
+    ids = np.array([f"p{row:05d}" for row in range(800)])
+    first, second = (ScoredWeek(week.week, ids, np.tile(week.labels, 4), np.tile(week.scores, 4), 1) for week in single)
+    groups = np.tile(single[0].ids, 4)
+    if grouped == "first":
+        first = dataclasses.replace(first, groups=groups)
+    else:
+        second = dataclasses.replace(second, groups=groups)
+    expected = compare_week(*single)
+    found, mean = compare_week(first, second), mean_difference([(first, second)])
+    assert found.difference == pytest.approx(expected.difference)
+    assert found.standard_error == pytest.approx(expected.standard_error)
+    assert mean.standard_error == pytest.approx(expected.standard_error)
+
+
 def test_where_the_rarer_label_is_0_scores_are_turned_round():
     as_one = [scored(range(800), quality=quality, seed=seed) for quality, seed in ((1.0, 1), (0.5, 2))]
     as_zero = [scored(range(800), quality=quality, seed=seed, minority=0) for quality, seed in ((1.0, 1), (0.5, 2))]

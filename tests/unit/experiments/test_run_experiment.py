@@ -12,7 +12,7 @@ from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.experiments.errors import ExperimentError
-from packaging_assets.experiments.experiment import run_experiment
+from packaging_assets.experiments.experiment import read_evaluation_scores, run_experiment
 from packaging_assets.experiments.records import Evaluation
 from packaging_assets.experiments.workbench import Workbench
 from packaging_assets.resources.clock import FixedClock
@@ -183,6 +183,15 @@ def test_a_model_between_is_trained_anew_with_the_one_it_feeds_from(bench: Workb
         "mailer/model",
         "mailer/metrics",
     ]
+
+
+def test_the_error_to_the_unchanged_model_counts_with_the_split_s_groups(bench: Workbench):
+    """As the error to the champion, which is of the same rows, does."""
+    (week,) = run_experiment(bench, "mailer", {"split.group_by": "brand", "split.validation_fraction": 0.5}).weeks
+    side = read_evaluation_scores(bench, week.week, week.candidate, "candidate_score")
+    assert side.groups is not None
+    assert set(side.groups.tolist()) < {f"brand {number}" for number in range(4)}
+    assert read_evaluation_scores(bench, week.week, week.baseline, "candidate_score").groups is None
 
 
 def test_what_feeds_from_a_model_does_not_hinder_experiments_with_it(untrained: Path, tmp_path: Path):
