@@ -56,7 +56,9 @@ class AwsSettings(BaseModel):
     sagemaker_image: str = Field(default="", description="The container image of the jobs, by digest or tag.")
     sagemaker_subnets: tuple[str, ...] = Field(default=(), description="Puts the jobs into a VPC.")
     sagemaker_security_groups: tuple[str, ...] = Field(default=(), description="Of the jobs in the VPC.")
-    sagemaker_poll_seconds: float = Field(default=10.0, gt=0, le=300, description="Between two looks at a job.")
+    sagemaker_poll_seconds: float = Field(
+        default=10.0, gt=0, le=300, allow_inf_nan=False, description="Between two looks at a job."
+    )
     model_groups: str = Field(
         default="",
         max_length=40,

@@ -115,12 +115,17 @@ class Settings(AwsSettings, BaseSettings):
         default=14, ge=0, description="Days after shipping until customer feedback counts as evidence."
     )
     max_bad_row_share: float = Field(
-        default=0.01, ge=0, le=1, description="A delivery with a larger share of bad rows is refused whole."
+        default=0.01,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="A delivery with a larger share of bad rows is refused whole.",
     )
     cache_max_age_days: float | None = Field(
         default=None,
         gt=0,
         le=36_500,
+        allow_inf_nan=False,
         description="From which age on a step is run again although nothing changed; none for never.",
     )
     warehouse_memory_limit: str = Field(
@@ -187,6 +192,13 @@ class Settings(AwsSettings, BaseSettings):
         if twice:
             raise ValueError(f"two routes are called {twice[0]!r}: give each a name of its own")
         return routes
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _is_named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("it is empty, which would be the folder that one is in: name a folder, or unset it")
+        return value
 
     @field_validator("home")
     @classmethod

@@ -8,7 +8,7 @@ import click
 
 from packaging_assets.cli.cache_output import size
 from packaging_assets.cli.models_options import example
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import NumberRange, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(epilog=example("packaging cache prune --older-than 90 --keep 2 --dry-run"))
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0, max=36_500),
+    type=NumberRange(min=0, max=36_500),
     default=30.0,
     show_default=True,
     metavar="DAYS",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--experiments", is_flag=True, help="Experiments too, by age alone.")
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0, max=1_000_000),
+    type=NumberRange(min=0, max=1_000_000),
     default=60.0,
     show_default=True,
     metavar="MINUTES",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from packaging_assets.cli.options import json_option, told_in_one_sentence
+from packaging_assets.cli.options import HomeFolder, json_option, told_in_one_sentence, typed_home
 
 if TYPE_CHECKING:
     from packaging_assets.settings import Settings
@@ -20,7 +20,7 @@ NO_INCIDENT = "none"
 
 
 @click.command()
-@click.option("--products", type=click.IntRange(min=500), default=20_000, show_default=True)
+@click.option("--products", type=click.IntRange(500, 1_000_000_000), default=20_000, show_default=True)
 @click.option("--weeks", type=click.IntRange(1, 60), default=6, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @click.option(
@@ -30,7 +30,7 @@ NO_INCIDENT = "none"
     metavar="KIND@WEEK[:SHARE]",
     help=f"A fault to inject, repeatable, or {NO_INCIDENT!r}.  [default: {DEFAULT_INCIDENT}, given five weeks]",
 )
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="The home folder.")
+@click.option("--home", type=HomeFolder(), help="The home folder.")
 @json_option
 @told_in_one_sentence
 def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home: Path | None, as_json: bool) -> None:
@@ -63,15 +63,11 @@ def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
 
 def next_steps(settings: "Settings") -> tuple[tuple[str, str], ...]:
     """Commands for this home that can be typed as they are, and what each does."""
-    from packaging_assets.settings import PROJECT_ROOT, SettingsError, load_settings
+    from packaging_assets.settings import PROJECT_ROOT
 
-    try:
-        is_usual = settings.home == load_settings().home
-    except SettingsError:  # of another home than this one
-        is_usual = False
-    command, home = command_here(), "" if is_usual else f" --home {shlex.quote(str(settings.home))}"
+    command, home = command_here(), typed_home(settings)
     ui = f"{command} ui{home}"
-    if is_usual and settings.env == "local" and Path.cwd() == PROJECT_ROOT and (PROJECT_ROOT / "Makefile").exists():
+    if not home and settings.env == "local" and Path.cwd() == PROJECT_ROOT and (PROJECT_ROOT / "Makefile").exists():
         ui = f"make ui, or {ui}"
     return ((ui, "opens this home in the Dagster UI"), (f"{command} models list{home}", "shows every version"))
 

@@ -9,7 +9,7 @@ from packaging_assets.cli.experiment_output import experiment_errors_told, print
 from packaging_assets.cli.experiment_values import read_space
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.models_output import print_json
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import NumberRange, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     help="A YAML file with the search space [default: `search` in the model's YAML].",
 )
 @click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trials, all runs together.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Begin no trial after so long.")
+@click.option("--timeout", type=NumberRange(min=0), metavar="SECONDS", help="Begin no trial after so long.")
 @click.option(
     "--hold-out",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    type=NumberRange(min=0, max=1, min_open=True, max_open=True),
     default=0.25,
     show_default=True,
     help="Share of the training rows that judge the trials.",

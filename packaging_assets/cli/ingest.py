@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import NumberRange, home_option, json_option
 from packaging_assets.settings import Settings
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -16,7 +16,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--feedback", type=_FILE, help="Customer feedback: shipments and damage reports.")
 @click.option(
     "--max-bad-rows",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="Refuse a file when more than this share of its rows is bad [default: the setting max_bad_row_share, 0.01].",
 )
 @json_option

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from packaging_assets.cli.options import typed_home
 from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
@@ -111,7 +112,8 @@ def _print_next(console: Console, settings: Settings, reports: Sequence[Delivery
     # What is dated before the first partition belongs to it; a day has a partition once it is over.
     first, last = (max(day, settings.first_week) for day in (days[0], days[-1]))
     latest = _latest_day(settings)
-    then = f" Next: packaging run warehouse --from {first} --to {min(last, latest)}" if first <= latest else ""
+    build = f"packaging run warehouse --from {first} --to {min(last, latest)}{typed_home(settings)}"
+    then = f" Next: {build}" if first <= latest else ""
     later = "" if last <= latest else f"\nDays after {latest} can be built once they are over."
     console.print(f"Rows were added for {span}.{then}{later}", soft_wrap=True)
 

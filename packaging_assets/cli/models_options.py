@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packaging_assets.cli.options import typed_home
 from packaging_assets.domain.registry import ModelVersion, UnknownVersionError
 from packaging_assets.domain.registry_record import unknown_model
 from packaging_assets.settings import Settings
@@ -46,7 +47,7 @@ def how_to_train(settings: Settings) -> str:
     if settings.env != "local":
         return "train a week by the job weekly_training in the UI, or by a trigger file"
     if settings.warehouse_path.exists():
-        return "train a week: packaging run weekly --partition MONDAY"
+        return f"train a week: packaging run weekly --partition MONDAY{typed_home(settings)}"
     return "take in data (packaging ingest), or simulate a retailer (packaging demo)"
 
 

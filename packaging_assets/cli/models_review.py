@@ -23,7 +23,7 @@ from packaging_assets.cli.models_output import (
     print_json,
     version_json,
 )
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import home_option, json_option, typed_home
 from packaging_assets.domain.registry import ModelVersion, RegistryError, Status
 from packaging_assets.settings import Settings
 
@@ -79,7 +79,8 @@ def review(
         return
     if not pending:
         click.echo("Nothing waits for a person.")
-        click.echo(f"To look at a version that was decided: packaging models review {model or 'MODEL'} VERSION --list")
+        look = f"packaging models review {model or 'MODEL'} VERSION --list{typed_home(settings)}"
+        click.echo(f"To look at a version that was decided: {look}")
         return
     asks = sys.stdin.isatty() if interactive is None else interactive
     for item in pending:
@@ -88,9 +89,8 @@ def review(
             _ask(settings, registry, item, reason, actor)
     first = pending[0]
     if not asks and _waits(first):
-        click.echo(
-            f'\nDecide: packaging models review {first.model} {first.version} --approve --reason "..."  (or --reject)'
-        )
+        decide = f'packaging models review {first.model} {first.version} --approve --reason "..."{typed_home(settings)}'
+        click.echo(f"\nDecide: {decide}  (or --reject)")
 
 
 def _decision(*, approve: bool, reject: bool, interactive: bool | None) -> str | None:

@@ -2,6 +2,8 @@
 
 import errno
 import functools
+import math
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +25,39 @@ class CommandGroup(click.Group):
             )
 
 
+class HomeFolder(click.Path):
+    """The folder of a home, which need not be there yet; an empty name, as an unset variable leaves it, is refused.
+
+    As a path it would be the folder that one is in.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The folder as a path."""
+        if value == "":
+            self.fail("it is empty: name a folder (is a variable not set?).", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class NumberRange(click.FloatRange):
+    """A number within bounds; click lets `nan` pass, which is neither below a bound nor above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--home` and pass the loaded settings to the command as its first argument, `settings`."""
 
     @click.option(
         "--home",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=HomeFolder(),
         default=None,
         help="The home folder [default: PACKAGING_HOME, else .packaging/ in the project].",
     )
@@ -109,6 +138,15 @@ def _settings(home: Path | None) -> Settings:
         return load_settings(home)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def typed_home(settings: Settings) -> str:
+    """What the next command needs to reach this home: ` --home DIR`, or nothing where that is the usual one."""
+    try:
+        is_usual = settings.home == load_settings().home
+    except SettingsError:  # of another home than this one
+        is_usual = False
+    return "" if is_usual else f" --home {shlex.quote(str(settings.home))}"
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")

@@ -14,8 +14,10 @@ from packaging_assets.cli.options import told_in_one_sentence
     required=True,
     help="Folder to write; an earlier simulation in it is replaced, anything else is refused.",
 )
-@click.option("--products", type=click.IntRange(min=1), default=20_000, show_default=True, help="Products at the end.")
-@click.option("--weeks", type=click.IntRange(min=1), default=6, show_default=True, help="Simulated weeks.")
+@click.option(
+    "--products", type=click.IntRange(1, 1_000_000_000), default=20_000, show_default=True, help="Products at the end."
+)
+@click.option("--weeks", type=click.IntRange(1, 520), default=6, show_default=True, help="Simulated weeks.")
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of every draw.")
 @click.option(
     "--incident",

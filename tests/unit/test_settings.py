@@ -41,6 +41,15 @@ def test_the_home_may_come_from_the_environment_with_its_file(tmp_path: Path, mo
     assert (load_settings().home, load_settings().threads) == (tmp_path, 5)
 
 
+def test_a_home_of_no_name_is_not_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PACKAGING_HOME", "")
+    with pytest.raises(SettingsError, match=r"^Unusable settings: home = '': .*: name a folder, or unset it\. Correct"):
+        load_settings()
+    monkeypatch.setenv("PACKAGING_HOME", ".")
+    assert load_settings().home == tmp_path
+
+
 def test_a_relative_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = load_settings(Path("here"))
@@ -54,6 +63,9 @@ def test_a_relative_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ("FIRST_WEEK", "2025-01-07", "2025-01-07 is a Tuesday; weeks begin on Mondays: use 2025-01-06"),
         ("ENV", "azure", "'local' or 'aws'"),
         ("MAX_BAD_ROW_SHARE", "2", "less than or equal to 1"),
+        ("MAX_BAD_ROW_SHARE", "nan", "finite number"),
+        ("CACHE_MAX_AGE_DAYS", "nan", "finite number"),
+        ("SAGEMAKER_POLL_SECONDS", "nan", "finite number"),
         ("WAREHOUSE_MEMORY_LIMIT", "lots", "match pattern"),
         ("THREADS", "0", "greater than or equal to 1"),
     ],

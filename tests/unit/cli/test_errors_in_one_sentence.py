@@ -87,6 +87,50 @@ def test_a_mistake_of_the_program_keeps_its_trace(tmp_path):
     assert isinstance(run(ZeroDivisionError("no"), tmp_path).exception, ZeroDivisionError)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "list", "--home", ""],
+        ["demo", "--home", ""],
+        ["models", "promote", "mailer", "1", "--from", "", "--to", "live", "--reason", "x"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_empty_name_is_no_home(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith("it is empty: name a folder (is a variable not set?).")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cache", "prune", "--older-than", "nan"],
+        ["cache", "prune", "--grace", "nan"],
+        ["ingest", "--tests", "tests.csv", "--max-bad-rows", "nan"],
+        ["experiment", "tune", "mailer", "--timeout", "nan"],
+        ["experiment", "tune", "mailer", "--hold-out", "nan"],
+    ],
+    ids=lambda arguments: arguments[-2],
+)
+def test_what_is_not_a_number_is_not_taken_for_one_within_bounds(tmp_path, arguments):
+    result = CliRunner().invoke(main, [*arguments, "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"Error: Invalid value for '{arguments[-2]}': 'nan' is not a number."
+
+
+@pytest.mark.parametrize(
+    ("option", "most"), [("--weeks", "1<=x<=520"), ("--products", "1<=x<=1000000000")], ids=["weeks", "products"]
+)
+def test_a_retailer_that_is_too_large_is_refused_by_the_option(tmp_path, option, most):
+    result = CliRunner().invoke(main, ["simulate", "--out", str(tmp_path / "out"), option, "10000000000"])
+    assert result.exit_code == 2
+    said = f"Error: Invalid value for '{option}': 10000000000 is not in the range {most}."
+    assert result.stderr.splitlines()[-1] == said
+
+
 def is_full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -39,7 +39,15 @@ def test_counts_bad_rows_and_what_comes_next(tmp_path: Path, tests_file: Path) -
     assert "The bad rows are in the table raw.quarantine; deliver them again when corrected." in lines
     added, _, following = lines[-1].partition(" Next: ")
     assert added == "Rows were added for 3 days from 2025-01-06 to 2025-01-08."
-    assert following == "packaging run warehouse --from 2025-01-06 --to 2025-01-08"
+    assert following == f"packaging run warehouse --from 2025-01-06 --to 2025-01-08 --home {tmp_path / 'home'}"
+
+
+def test_what_comes_next_names_no_home_that_is_the_usual_one(
+    tmp_path: Path, tests_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKAGING_HOME", str(tmp_path / "home"))
+    result = CliRunner().invoke(ingest, ["--tests", str(tests_file), "--max-bad-rows", "0.1"])
+    assert result.stdout.splitlines()[-1].endswith("Next: packaging run warehouse --from 2025-01-06 --to 2025-01-08")
 
 
 def test_the_same_file_again_says_so(tmp_path: Path, tests_file: Path) -> None:
@@ -113,7 +121,7 @@ def test_what_comes_next_covers_the_days_that_can_be_built_and_no_others(tmp_pat
     assert said == [
         (
             "Rows were added for 3 days from 2025-01-06 to 2025-01-08. "
-            "Next: packaging run warehouse --from 2025-01-06 --to 2025-01-07"
+            f"Next: packaging run warehouse --from 2025-01-06 --to 2025-01-07 --home {home}"
         ),
         "Days after 2025-01-07 can be built once they are over.",
     ]

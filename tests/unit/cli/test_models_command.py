@@ -198,7 +198,8 @@ def test_list_of_nothing_says_what_to_do(tmp_path):
 def test_list_of_nothing_does_not_send_a_home_with_data_to_the_demo(tmp_path):
     (tmp_path / "warehouse.duckdb").touch()
     assert CliRunner().invoke(models, ["list", "--home", str(tmp_path)]).stdout == (
-        f"There are no model versions in {tmp_path} yet; train a week: packaging run weekly --partition MONDAY.\n"
+        f"There are no model versions in {tmp_path} yet; train a week: packaging run weekly --partition MONDAY "
+        f"--home {tmp_path}.\n"
     )
 
 

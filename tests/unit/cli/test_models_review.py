@@ -47,12 +47,12 @@ def statuses(home):
     return [(version.model, version.version, version.status.value) for version in registry_of(home).versions()]
 
 
-def test_what_waits_is_listed_with_its_reasons_and_how_to_decide(run):
+def test_what_waits_is_listed_with_its_reasons_and_how_to_decide(run, home):
     text = run("review").stdout
     assert "mailer version 2, week of 2025-01-13: PendingManualApproval" in text
     assert "PR-AUC 0.4300, to champion -0.0040" in text
     assert "  - Volume is low.\n" in text
-    assert 'packaging models review bag 1 --approve --reason "..."' in text
+    assert f'packaging models review bag 1 --approve --reason "..." --home {home}  (or --reject)' in text
     assert "bag version" not in run("review", "mailer").stdout
 
 
@@ -80,14 +80,14 @@ def test_the_list_as_json_names_the_card(run):
     ]
 
 
-def test_nothing_to_review_is_said(run):
+def test_nothing_to_review_is_said(run, home):
     run("review", "mailer", "2", "--reject", *BY_ADA)
     run("review", "bag", "1", "--approve", *BY_ADA)
     assert run("review").stdout == (
         "Nothing waits for a person.\n"
-        "To look at a version that was decided: packaging models review MODEL VERSION --list\n"
+        f"To look at a version that was decided: packaging models review MODEL VERSION --list --home {home}\n"
     )
-    assert run("review", "mailer").stdout.endswith("packaging models review mailer VERSION --list\n")
+    assert run("review", "mailer").stdout.endswith(f" mailer VERSION --list --home {home}\n")
 
 
 def test_a_decision_by_flags_is_recorded_under_its_name_and_reason(run, home):
