@@ -75,7 +75,8 @@ def list_triggers(settings: Settings, *, limit: int, as_json: bool) -> None:
         click.echo(json.dumps(asdict(found), indent=2, sort_keys=True))
         return
     lines = [
-        *(f"waiting   {name}" for name in found.waiting),
+        # Whoever may drop a file chose its name, which must not speak to the terminal.
+        *(f"waiting   {name if name.isprintable() else ascii(name)}" for name in found.waiting),
         *(f"taken     {name}" for name in found.taken),
         *(
             f"done      {name}: {', '.join(f'run {run} ({key})' for key, run in runs.items())}"

@@ -112,7 +112,7 @@ def _claim_home(settings: Settings, config: RetailerConfig) -> None:
         raise DemoError(f"{taken[0]} is set, and the demo has weeks of its own: unset it (env -u {taken[0]} ...).")
     marker = settings.home / CONFIG_FILE
     wanted = json.dumps({**config.model_dump(mode="json"), **_place(settings)}, indent=2) + "\n"
-    if marker.exists() and marker.read_text() != wanted:
+    if marker.exists() and marker.read_bytes() != wanted.encode():
         raise DemoError(
             f"{settings.home} holds a demo with other options ({marker}). Choose another home with --home, or delete "
             "this one."

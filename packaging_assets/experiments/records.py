@@ -165,7 +165,7 @@ class ExperimentRecords:
 
 def _read(path: Path) -> ExperimentRecord:
     try:
-        return ExperimentRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        return ExperimentRecord.model_validate_json(path.read_bytes())
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"]) or "its content"

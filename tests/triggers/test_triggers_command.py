@@ -78,3 +78,11 @@ def test_a_file_that_is_still_being_written_is_not_told_as_none(runner: SlowRunn
     assert (said.exit_code, said.stderr) == (0, "")
     assert said.stdout.startswith("'half.json' is still being written, or no JSON: look again in some seconds")
     assert runner.partitions == []
+
+
+def test_a_name_that_would_speak_to_the_terminal_is_shown_escaped(tmp_path: Path):
+    (tmp_path / "triggers").mkdir()
+    for name in ("a.json", "b\x1b[31m.json"):
+        (tmp_path / "triggers" / name).touch()
+    said = CliRunner().invoke(triggers.triggers, ["list", "--home", str(tmp_path)], color=True)
+    assert said.stdout == "waiting   a.json\nwaiting   'b\\x1b[31m.json'\n"

@@ -1,5 +1,6 @@
 """The `packaging` command as a process: its status, all that it prints, and what others asked to be done at its end."""
 
+import os
 import subprocess
 import sys
 
@@ -34,6 +35,36 @@ def test_everything_printed_arrives_and_everyone_is_told(status, expected):
 
     assert (ended.returncode, ended.stderr) == (expected, "")
     assert ended.stdout.splitlines() == ["x" * 100_000, "a thread ended", "asked to be told"]
+
+
+SAYS = """
+import sys
+from packaging_assets.cli import main
+from packaging_assets.cli.program import program
+
+@main.command("said")
+def said():
+    print("0.1 \\xb1 0.2 \\u2026 b\\udce4d.csv")
+
+main.get_command = lambda context, name: said
+sys.argv = ["packaging", "said"]
+program()
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("ascii", b"0.1 ? 0.2 ? b?d.csv\n"),
+        ("latin-1", b"0.1 \xb1 0.2 ? b?d.csv\n"),
+        ("utf-8", "0.1 \xb1 0.2 \u2026 b?d.csv\n".encode()),
+        ("ascii:backslashreplace", b"0.1 \\xb1 0.2 \\u2026 b\\udce4d.csv\n"),  # as asked for
+    ],
+)
+def test_a_character_that_the_terminal_does_not_have_ends_nothing(encoding, expected):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    ended = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, env=environment, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, expected, b"")
 
 
 def test_a_status_that_is_a_sentence_is_printed_and_counts_as_1():

@@ -185,6 +185,9 @@ def test_a_home_with_another_demo_is_left_alone(tmp_path: Path, runner: Recordin
     with pytest.raises(DemoError, match=r"holds a demo with other options .*demo\.json.* Choose another home"):
         demo(tmp_path, seed=8)
     assert json.loads((tmp_path / "demo.json").read_text())["seed"] == 7
+    (tmp_path / "demo.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(DemoError, match="holds a demo with other options"):
+        demo(tmp_path)
 
 
 def test_what_kind_of_demo_a_home_holds_is_written_once(tmp_path: Path, runner: RecordingRunner) -> None:

@@ -89,11 +89,14 @@ def test_an_unknown_id_names_those_there_are(tmp_path: Path, identifier: str):
         records.get(identifier)
 
 
-@pytest.mark.parametrize(("text", "problem"), [("{", "Invalid JSON"), ('{"id": "x"}', "Field required")])
-def test_a_damaged_record_is_named_with_the_remedy(tmp_path: Path, text: str, problem: str):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"{", "Invalid JSON"), (b'{"id": "x"}', "Field required"), (b'{"id": "\xff"}', "Invalid JSON")],
+)
+def test_a_damaged_record_is_named_with_the_remedy(tmp_path: Path, content: bytes, problem: str):
     records = ExperimentRecords(tmp_path)
     path = records.write(record("aaaaaaaaaa"))
-    path.write_text(text)
+    path.write_bytes(content)
     with pytest.raises(ExperimentError, match=f"{problem}.*: delete it and run the experiment again"):
         records.get("aaaaaaaaaa")
 
