@@ -305,7 +305,7 @@ def _described(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":  # a secret under a mistyped name is one all the same
         return f"there is no setting {name}{did_you_mean(name, Settings.model_fields)}"
-    return f"{name} = {_shown(problem)}: {problem['msg']}"
+    return f"{name} = {_shown(problem)}: {str(problem['msg']).removeprefix('Value error, ')}"
 
 
 _SECRET = frozenset({"alert_routes", "promotion_key", "redshift_password", "state_database_url"})
@@ -313,7 +313,10 @@ _SECRET = frozenset({"alert_routes", "promotion_key", "redshift_password", "stat
 
 def _shown(problem: Any) -> str:
     """The value that was refused, unless it may hold a secret."""
-    return "(not shown)" if problem["loc"] and problem["loc"][0] in _SECRET else repr(problem["input"])
+    if problem["loc"] and problem["loc"][0] in _SECRET:
+        return "(not shown)"
+    value = problem["input"]
+    return str(value) if isinstance(value, dt.date | dt.time) else repr(value)
 
 
 _in_use: ContextVar[Settings | None] = ContextVar("settings_in_use", default=None)

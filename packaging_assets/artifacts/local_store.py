@@ -160,7 +160,11 @@ class LocalArtifactStore:
 
     def parts(self, artifact: Artifact) -> FingerprintParts:
         """What its fingerprint was made from."""
-        return FingerprintParts(**_read_json(self._root / artifact.uri / FINGERPRINT))
+        path = self._root / artifact.uri / FINGERPRINT
+        try:
+            return FingerprintParts(**_read_json(path))
+        except TypeError:
+            raise _damaged(path.parent, f"{path} does not say what it was made from") from None
 
     def local_path(self, artifact: Artifact, scratch: Path) -> Path:  # noqa: ARG002 - the files are here already
         """The artifact's own folder; its files are read-only."""

@@ -60,7 +60,9 @@ def send_sample(settings: Settings, *, as_json: bool) -> None:
 
 
 @alerts.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many, newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="So many, newest first."
+)
 @click.option("--unsent", is_flag=True, help="Only those that some route has not taken yet.")
 @json_option
 @home_option

@@ -97,6 +97,8 @@ def _run(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
         with TerminalProgress(units_of_work(config)) as progress:
             return run_demo(home, config, progress)
     except ValidationError as error:
-        raise click.UsageError("; ".join(problem["msg"] for problem in error.errors())) from None
+        raise click.UsageError(
+            "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        ) from None
     except (DemoError, IncidentError, JobFailedError, SettingsError) as error:
         raise click.ClickException(str(error)) from None

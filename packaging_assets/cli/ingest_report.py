@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from packaging_assets.cli.options import typed_home
+from packaging_assets.cli.options import first_line, typed_home
 from packaging_assets.delivery_events import announce_deliveries
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
@@ -58,7 +58,7 @@ def ingest_and_report(
     try:
         announce_deliveries(settings, reports)
     except Exception as error:  # noqa: BLE001 - the rows are in, and what they are for goes on without the graph
-        click.echo(f"The rows are in, but Dagster's graph does not show it: {error}", err=True)
+        click.echo(f"The rows are in, but Dagster's graph does not show it: {first_line(error)}", err=True)
     if failure is not None:
         raise click.ClickException(_with_rest(str(failure), reports, files))
     if not as_json:

@@ -91,15 +91,19 @@ def fetched_versions(settings: Settings, versions: Sequence[ModelVersion]) -> Ge
     """The versions with their files on this machine; nothing is written into the store."""
     import tempfile
 
+    from packaging_assets.artifacts.damage import damage_told
+    from packaging_assets.artifacts.store import Artifact
     from packaging_assets.domain.model_comparison import ComparedVersion
     from packaging_assets.resources.environment import artifact_store_for
 
     store = artifact_store_for(settings)
-    with ExitStack() as stack:
+    opened: list[Artifact] = []
+    with ExitStack() as stack, damage_told(store, opened):
 
         def open_folder(uri: str) -> Path:
             # A scratch folder of the store would be noted in its bucket, where reviewers may only read.
-            return store.local_path(store.get(uri), Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            opened.append(store.get(uri))
+            return store.local_path(opened[-1], Path(stack.enter_context(tempfile.TemporaryDirectory())))
 
         yield [
             ComparedVersion(version, open_folder(version.artifact_uri), open_folder(version.metrics_uri))

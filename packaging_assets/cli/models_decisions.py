@@ -18,7 +18,7 @@ from packaging_assets.cli.models_options import (
     version_argument,
 )
 from packaging_assets.cli.models_output import print_decision, print_json, version_json
-from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.cli.options import first_line, home_option, json_option
 from packaging_assets.domain.registry import ModelVersion, decisions_of
 from packaging_assets.settings import Settings
 
@@ -154,7 +154,9 @@ def show_in_graph(settings: Settings, registry: "ModelRegistry", model: str) -> 
         try:
             announce_decision(settings, registry, model)
         except Exception as error:  # noqa: BLE001 - whatever it is, it undoes no decision
-            click.echo(f"The decision is recorded, but Dagster's graph does not show it yet: {error}", err=True)
+            click.echo(
+                f"The decision is recorded, but Dagster's graph does not show it yet: {first_line(error)}", err=True
+            )
 
 
 def _print_champion(model: str, champion: ModelVersion | None, what: str, *, as_json: bool) -> None:

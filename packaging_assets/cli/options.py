@@ -124,6 +124,7 @@ _TELLING = {
     "packaging_assets.domain.registry": "RegistryError",
     "packaging_assets.resources.alert_database": "AlertStoreError",
     "packaging_assets.resources.dbt_project": "DbtProjectError",
+    "packaging_assets.resources.triggers": "UnreadableTriggerError",
     "packaging_assets.resources.warehouse": "WarehouseError",
 }
 """Errors whose message is what to tell, by the module; not imported here, where `--help` would wait for them."""
@@ -138,6 +139,11 @@ def _settings(home: Path | None) -> Settings:
         return load_settings(home)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def first_line(error: Exception) -> str:
+    """What an error says without the lines, such as SQL, that tell a person nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def typed_home(settings: Settings) -> str:

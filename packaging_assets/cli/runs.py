@@ -30,7 +30,7 @@ def runs() -> None:
 
 @runs.command("list", epilog=example("packaging runs list --failed --limit 5"))
 @click.option("--failed", is_flag=True, help="Only those that did not succeed: failed, cancelled, killed, unfinished.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The latest so many.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="The latest so many.")
 @json_option
 @home_option
 def list_runs(settings: Settings, limit: int, *, failed: bool, as_json: bool) -> None:

@@ -50,7 +50,9 @@ def simulate(out: Path, products: int, weeks: int, seed: int, incidents: tuple[s
                 config, out, progress=lambda _stage, done, _total: bar.update(task, completed=done)
             )
     except ValidationError as error:
-        raise click.ClickException("; ".join(problem["msg"] for problem in error.errors())) from None
+        raise click.ClickException(
+            "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        ) from None
     except (simulator.IncidentError, simulator.SimulationError) as error:
         raise click.ClickException(str(error)) from None
     console.print(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from packaging_assets.artifacts.damage import damage_told
 from packaging_assets.demo.pipeline import DemoRun, Refusal
 from packaging_assets.domain.average_precision import average_precision
 from packaging_assets.domain.package_types import PACKAGE_TYPES
@@ -62,8 +63,9 @@ def _model(run: DemoRun, version: ModelVersion) -> dict[str, Any]:
 def _bayes_share(run: DemoRun, version: ModelVersion) -> float:
     """The model's PR-AUC as a share of the Bayes-optimal one's, on the same rows and the same observed labels."""
     store = artifact_store_for(run.settings)
-    with store.scratch() as scratch:
-        folder = store.local_path(store.get(version.metrics_uri), scratch)
+    artifact = store.get(version.metrics_uri)
+    with store.scratch() as scratch, damage_told(store, [artifact]):
+        folder = store.local_path(artifact, scratch)
         scores = pq.read_table(folder / "scores.parquet", columns=["product_id", "label"])
     truth = read_truth(run.retailer.truth, scores["product_id"].to_pylist())
     bayes, labels = truth[f"bayes_{version.package_type}"].to_numpy(), scores["label"].to_numpy()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from packaging_assets.artifacts.damage import damage_told
 from packaging_assets.artifacts.run_step import StepResult
 from packaging_assets.components.model_spec import ModelSpec, override
 from packaging_assets.components.serving import serving_before
@@ -129,12 +130,14 @@ def read_evaluation_scores(bench: Workbench, week: str, side: Evaluation, column
 
     Raises:
         ExperimentError: there was no champion.
-        ArtifactError: the metrics or the split are not there any more.
+        ArtifactError: the metrics or the split are not there any more, or damaged.
     """
     split_uri = next(step.uri for step in side.steps if step.asset_key.endswith("/split"))  # its own comes first
     with bench.store.scratch() as scratch:
-        folder, split = (bench.store.local_path(bench.store.get(uri), scratch) for uri in (side.metrics_uri, split_uri))
-        return read_scores(folder, week, side.minority_label, column, split=split)
+        artifacts = [bench.store.get(uri) for uri in (side.metrics_uri, split_uri)]
+        folder, split = (bench.store.local_path(artifact, scratch) for artifact in artifacts)
+        with damage_told(bench.store, artifacts):
+            return read_scores(folder, week, side.minority_label, column, split=split)
 
 
 def _scores(bench: Workbench, week: str, side: Evaluation) -> ScoredWeek:

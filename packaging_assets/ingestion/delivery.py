@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from packaging_assets.ingestion.chunks import DeliveredFile, check_columns
 from packaging_assets.ingestion.contract import TABLES, TableContract, table_contract
+from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.landing import (
     append_delivery,
     count_deliveries,
@@ -73,6 +74,7 @@ def ingest_file(
         IngestionError: the file cannot be read, or lacks a column.
         WarehouseError: the warehouse cannot be reached or written.
     """
+    _check_name(path)
     received_at = clock.now().astimezone(dt.UTC).replace(tzinfo=None)
     contract = table_contract(table, received_at)
     delivery_id = content_hash(path)
@@ -106,6 +108,14 @@ def ingest_file(
                 is_ours = record["received_at"] == received_at
                 return report if is_ours else _report_of(record, warehouse, table, path, delivery_id)
             # Another file was taken in since the rows were matched, so they are matched again.
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that the warehouse cannot keep, before the file is read."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise IngestionError(f"{str(path)!a}: its name is not UTF-8; rename the file.") from None
 
 
 class _CheckedFile:

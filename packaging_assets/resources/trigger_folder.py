@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.domain.triggers import MAX_BYTES
 from packaging_assets.resources.triggers import (
     DONE,
@@ -116,14 +117,13 @@ class TriggerFolder:
     def runs_of(self, identity: str) -> Mapping[str, str] | None:
         """The runs by partition of a trigger that was launched before; None if it was not."""
         path = next((self._root / DONE).glob(f"{identity[:SHORT]}-*{RUNS_SUFFIX}"), None)
-        return json.loads(path.read_text())["runs"] if path else None
+        return _runs_in(path) if path else None
 
     def finish(self, identity: str, runs: Mapping[str, str]) -> None:
         """Move a taken trigger to `done/`, beside the ids of its runs by partition."""
         place = self._root / DONE / f"{identity[:SHORT]}-{safe_name(self._name_of(identity))}"
-        draft = place.with_name(f".{place.name}{RUNS_SUFFIX}")
-        draft.write_text(json.dumps({"trigger": identity, "runs": dict(runs)}, indent=2, sort_keys=True) + "\n")
-        draft.replace(place.with_name(f"{place.name}{RUNS_SUFFIX}"))
+        record = json.dumps({"trigger": identity, "runs": dict(runs)}, indent=2, sort_keys=True) + "\n"
+        write_whole(place.with_name(f"{place.name}{RUNS_SUFFIX}"), record)
         self._taken(identity).replace(place)
         self._name_file(identity).unlink(missing_ok=True)
 
@@ -149,7 +149,7 @@ class TriggerFolder:
         return TriggerContents(
             waiting=self._dropped() if self._root.is_dir() else [],
             taken=sorted(path.name for path in (self._root / TAKEN).glob("*.json")),
-            done={path.name.removesuffix(RUNS_SUFFIX): json.loads(path.read_text())["runs"] for path in done},
+            done={path.name.removesuffix(RUNS_SUFFIX): _runs_in(path) for path in done},
             rejected={path.name.removesuffix(ERROR_SUFFIX): path.read_text().splitlines() for path in rejected},
         )
 
@@ -212,6 +212,20 @@ class TriggerFolder:
     def _prepare(self) -> None:
         for name in ("taken", "done", "rejected"):
             (self._root / name).mkdir(parents=True, exist_ok=True)
+
+
+def _runs_in(path: Path) -> dict[str, str]:
+    """The runs by partition that the record of a launch names.
+
+    Raises:
+        UnreadableTriggerError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())["runs"]
+    except (ValueError, KeyError, TypeError):
+        raise UnreadableTriggerError(
+            f"{path} is not the record of a launch: delete it; a file that asks for the same then launches it again."
+        ) from None
 
 
 def _read(path: Path) -> bytes:

@@ -307,3 +307,14 @@ def test_a_disk_that_refuses_the_rename_is_an_error_not_a_lost_race(store, commi
         with pytest.raises(PermissionError):
             commit()
     assert store.find(KEY, WEEK, PARTS.fingerprint) is None
+
+
+def test_a_fingerprint_of_another_layout_is_damage(store, commit, tmp_path):
+    artifact = commit()
+    file = tmp_path / "artifacts" / artifact.uri / "fingerprint.json"
+    file.chmod(0o644)
+    file.write_text('{"step": "labels", "machine": "arm"}')
+    with pytest.raises(
+        ArtifactError, match=r"fingerprint\.json does not say what it was made from\. Delete the folder"
+    ):
+        store.parts(artifact)

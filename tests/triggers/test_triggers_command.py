@@ -86,3 +86,16 @@ def test_a_name_that_would_speak_to_the_terminal_is_shown_escaped(tmp_path: Path
         (tmp_path / "triggers" / name).touch()
     said = CliRunner().invoke(triggers.triggers, ["list", "--home", str(tmp_path)], color=True)
     assert said.stdout == "waiting   a.json\nwaiting   'b\\x1b[31m.json'\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"runs": "\xff"}'])
+def test_a_damaged_record_of_a_launch_is_named(tmp_path: Path, content: bytes):
+    record = tmp_path / "triggers" / "done" / "0123456789ab-request.json.run.json"
+    record.parent.mkdir(parents=True)
+    record.write_bytes(content)
+    said = CliRunner().invoke(triggers.triggers, ["list", "--home", str(tmp_path)])
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert said.stderr == (
+        f"Error: {record} is not the record of a launch: delete it; a file that asks for the same then launches it "
+        "again.\n"
+    )

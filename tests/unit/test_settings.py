@@ -141,6 +141,16 @@ def test_settings_in_use_last_as_long_as_the_block(tmp_path: Path) -> None:
     assert current_settings() is not settings
 
 
+def test_a_day_in_the_homes_file_is_told_as_it_stands_there(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("first_week = 2025-01-07\n")
+    with pytest.raises(SettingsError) as error:
+        load_settings(tmp_path)
+    said = (
+        "Unusable settings: first_week = 2025-01-07: 2025-01-07 is a Tuesday; weeks begin on Mondays: use 2025-01-06."
+    )
+    assert str(error.value).startswith(said)
+
+
 def test_a_last_day_before_the_first_is_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("first_week = 2025-01-06\nlast_day = 2025-01-05\n")
     with pytest.raises(

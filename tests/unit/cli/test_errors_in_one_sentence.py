@@ -121,6 +121,14 @@ def test_what_is_not_a_number_is_not_taken_for_one_within_bounds(tmp_path, argum
     assert result.stderr.splitlines()[-1] == f"Error: Invalid value for '{arguments[-2]}': 'nan' is not a number."
 
 
+@pytest.mark.parametrize("group", ["runs", "alerts"])
+def test_a_limit_that_no_database_takes_is_refused(tmp_path, group):
+    result = CliRunner().invoke(main, [group, "list", "--limit", "9" * 20, "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    said = f"Error: Invalid value for '--limit': {'9' * 20} is not in the range 1<=x<=1000000."
+    assert result.stderr.splitlines()[-1] == said
+
+
 @pytest.mark.parametrize(
     ("option", "most"), [("--weeks", "1<=x<=520"), ("--products", "1<=x<=1000000000")], ids=["weeks", "products"]
 )

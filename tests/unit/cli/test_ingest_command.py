@@ -113,6 +113,14 @@ def test_an_impossible_share_is_a_usage_error(tmp_path: Path, tests_file: Path, 
     assert run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", share).exit_code == 2
 
 
+def test_a_name_that_is_not_utf_8_is_refused_before_the_file_is_read(tmp_path: Path, tests_file: Path) -> None:
+    named = tests_file.rename(os.fsdecode(os.fsencode(tmp_path) + b"/b\xe4d.csv"))
+    result = run(tmp_path / "home", "--tests", named, "--max-bad-rows", "0.1")
+    said = f"Error: '{tmp_path}/b\\udce4d.csv': its name is not UTF-8; rename the file.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+    assert not (tmp_path / "home").exists()
+
+
 def test_what_comes_next_covers_the_days_that_can_be_built_and_no_others(tmp_path: Path, tests_file: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -8,7 +8,7 @@ import pytest
 
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
-from packaging_assets.artifacts.store import Artifact
+from packaging_assets.artifacts.store import Artifact, ArtifactError
 from packaging_assets.cli import models_compare
 from packaging_assets.resources import environment
 from packaging_assets.settings import Settings
@@ -39,3 +39,27 @@ def test_versions_are_read_without_a_scratch_folder_of_the_store(tmp_path: Path,
         found = [(folder / "a.txt").read_text() for folder in (compared.model, compared.metrics)]
 
     assert found == ["model", "metrics"]
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_damaged_artifact_is_named_if_reading_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_damaged: bool
+):
+    store = LocalArtifactStore(tmp_path / "artifacts")
+    model, metrics = committed(store, "model"), committed(store, "metrics")
+    version: Any = SimpleNamespace(artifact_uri=model.uri, metrics_uri=metrics.uri)
+    if is_damaged:
+        file = tmp_path / "artifacts" / metrics.uri / "a.txt"
+        file.chmod(0o644)
+        file.write_text("ietrics")
+
+    def given_store(_: Settings) -> LocalArtifactStore:
+        return store
+
+    monkeypatch.setattr(environment, "artifact_store_for", given_store)
+    wanted, said = (ArtifactError, "metrics/.*a.txt has other content") if is_damaged else (ValueError, "^no Parquet$")
+    with (
+        pytest.raises(wanted, match=said),
+        models_compare.fetched_versions(Settings(home=tmp_path), [version]),
+    ):
+        raise ValueError("no Parquet")

@@ -27,7 +27,7 @@ def test_an_incident_after_the_end_is_refused(tmp_path):
     options = ["--out", str(tmp_path / "shop"), "--weeks", "2", "--incident", "cm_to_inch@5"]
     result = CliRunner().invoke(simulate, options)
     assert result.exit_code == 1
-    assert "incident cm_to_inch is in week 5 of 2 weeks" in result.stderr
+    assert result.stderr.splitlines()[-1] == "Error: incident cm_to_inch is in week 5 of 2 weeks"
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
