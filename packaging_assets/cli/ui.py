@@ -40,6 +40,11 @@ def ui(settings: Settings, port: int, host: str) -> None:
 
 def _check_can_listen(host: str, port: int) -> None:
     """Refuse before anything is started: where the UI cannot listen, Dagster's daemon would run without it."""
+    if not host:
+        raise click.BadParameter(
+            "it is empty, which would open the UI to everybody: name a host, or leave the option out.",
+            param_hint="--host",
+        )
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:

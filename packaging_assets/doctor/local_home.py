@@ -109,5 +109,6 @@ def _registry(settings: Settings) -> str:
         return "none yet"
     registry = model_registry_for(settings)
     champions = {model: registry.champion(model) for model in registry.models()}
-    serving = ", ".join(f"{name} v{version.version}" for name, version in champions.items() if version)
-    return f"{len(registry.versions())} versions; serving: {serving or 'none approved'}"
+    # Not all of them serve: a model that was replaced keeps its champion.
+    named = ", ".join(f"{name} v{version.version}" for name, version in champions.items() if version)
+    return f"{len(registry.versions())} versions; champions: {named or 'none approved'}"

@@ -81,3 +81,17 @@ def _was_given(process: Path, home: Path) -> bool:
         return f"PACKAGING_HOME={home}".encode() in (process / "environ").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
+
+
+def test_an_empty_host_does_not_open_the_ui_to_everybody(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*_: object) -> None:
+        raise AssertionError("it was started")
+
+    monkeypatch.setattr(os, "execve", started)
+    result = CliRunner().invoke(main, ["ui", "--host", "", "--home", str(home)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "Error: Invalid value for --host: it is empty, which would open the UI to everybody: name a host, or leave the "
+        "option out."
+    )
+    assert not home.exists()

@@ -67,6 +67,16 @@ def test_a_character_that_the_terminal_does_not_have_ends_nothing(encoding, expe
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, expected, b"")
 
 
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_stream_that_is_closed_from_the_beginning_ends_nothing(closed):
+    def close():
+        os.close(closed)
+
+    code = ENDS.replace("STATUS", "0")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, preexec_fn=close, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_a_status_that_is_a_sentence_is_printed_and_counts_as_1():
     ended = run("it broke")
 
