@@ -26,16 +26,25 @@ def ui(settings: Settings, port: int, host: str) -> None:
     from packaging_assets.home import prepare_dagster_home, prepare_home  # imports the warehouse
 
     prepare_dagster_home(settings)
-    _be_the_only_one(settings, f"http://{host}:{port}")
+    address = _address(host, port)
+    _be_the_only_one(settings, address)
     _check_configuration(settings)
     prepare_home(settings)
     environment = {**os.environ, "PACKAGING_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
+    if "ui_url" not in settings.model_fields_set:
+        environment["PACKAGING_UI_URL"] = address  # alerts link to this UI, whatever its port
     # Dagster ends its servers by SIGINT. What a shell starts in the background ignores it, and so would they: they
     # would outlive the command.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     dg = Path(sys.executable).parent / "dg"
     os.chdir(PROJECT_ROOT)
     os.execve(dg, [str(dg), "dev", "--host", host, "--port", str(port)], environment)  # noqa: S606 - a fixed command
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser on this machine finds the UI; of a UI on every interface that is loopback."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - it is not listened at
+    return f"http://{named.get(host) or (f'[{host}]' if ':' in host else host)}:{port}"
 
 
 def _check_can_listen(host: str, port: int) -> None:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,36 @@ def _was_given(process: Path, home: Path) -> bool:
         return f"PACKAGING_HOME={home}".encode() in (process / "environ").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "linked"),
+    [
+        ("", "127.0.0.1", "http://127.0.0.1:{port}"),
+        ("", "0.0.0.0", "http://127.0.0.1:{port}"),  # noqa: S104 - nothing is started
+        ('ui_url = "https://dagster.example.org"\n', "127.0.0.1", None),
+    ],
+)
+def test_alerts_link_to_the_ui_that_is_open(
+    home: Path, monkeypatch: pytest.MonkeyPatch, settings: str, host: str, linked: str | None
+) -> None:
+    given: list[Mapping[str, str]] = []
+
+    def started(_path: Path, _command: list[str], environment: Mapping[str, str]) -> None:
+        given.append(environment)
+
+    def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(os, "execve", started)
+    monkeypatch.setattr(os, "chdir", nothing)
+    monkeypatch.setattr(signal, "signal", nothing)
+    home.mkdir()
+    (home / "settings.toml").write_text(settings)
+    with socket.create_server((host, 0)) as free:
+        port = str(free.getsockname()[1])
+    result = CliRunner().invoke(main, ["ui", "--host", host, "--port", port, "--home", str(home)])
+    assert result.exit_code == 0, result.output
+    assert [environment.get("PACKAGING_UI_URL") for environment in given] == [linked and linked.format(port=port)]
 
 
 def test_an_empty_host_does_not_open_the_ui_to_everybody(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
