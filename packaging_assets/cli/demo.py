@@ -88,7 +88,7 @@ def _run(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
     from packaging_assets.demo.progress import TerminalProgress
     from packaging_assets.runner import JobFailedError
     from packaging_assets.settings import SettingsError
-    from packaging_assets.simulator import IncidentError, RetailerConfig, parse_incident
+    from packaging_assets.simulator import IncidentError, RetailerConfig, SimulationError, parse_incident
 
     asked = incidents or ((DEFAULT_INCIDENT,) if weeks >= 5 else ())  # noqa: PLR2004 - the incident's week
     try:
@@ -100,5 +100,5 @@ def _run(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
         raise click.UsageError(
             "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         ) from None
-    except (DemoError, IncidentError, JobFailedError, SettingsError) as error:
+    except (DemoError, IncidentError, JobFailedError, SettingsError, SimulationError) as error:
         raise click.ClickException(str(error)) from None

@@ -107,8 +107,8 @@ def _of_a_service(error: Any) -> str | None:
     storage = sys.modules.get("sqlalchemy.exc")  # the registry and the alerts tell theirs by errors of their own
     if storage is not None and isinstance(error, storage.DBAPIError):
         return (
-            f"Dagster's storage cannot be used ({error.orig}): check that its disk has room and that the files in the "
-            "home's dagster/ are whole. Without it history and schedules' switches are lost."
+            f"Dagster's storage cannot be used ({error.orig}): check that its disk has room, and that the files in the "
+            "home's dagster/ are whole and may be written. Without it history and schedules' switches are lost."
         )
     aws = sys.modules.get("botocore.exceptions")
     if aws is not None and isinstance(error, (aws.ClientError, aws.BotoCoreError)):

@@ -74,7 +74,7 @@ def ingest_file(
         IngestionError: the file cannot be read, or lacks a column.
         WarehouseError: the warehouse cannot be reached or written.
     """
-    _check_name(path)
+    _check_file(path)
     received_at = clock.now().astimezone(dt.UTC).replace(tzinfo=None)
     contract = table_contract(table, received_at)
     delivery_id = content_hash(path)
@@ -110,12 +110,14 @@ def ingest_file(
             # Another file was taken in since the rows were matched, so they are matched again.
 
 
-def _check_name(path: Path) -> None:
-    """Refuse a name that the warehouse cannot keep, before the file is read."""
+def _check_file(path: Path) -> None:
+    """Refuse what the warehouse cannot name or we cannot read twice, before the file is read."""
     try:
         path.name.encode()
     except UnicodeEncodeError:
         raise IngestionError(f"{str(path)!a}: its name is not UTF-8; rename the file.") from None
+    if path.is_fifo():
+        raise IngestionError(f"{path}: is a pipe, and a delivery is read more than once; deliver it as a file.")
 
 
 class _CheckedFile:

@@ -81,9 +81,21 @@ def _make_room(config: RetailerConfig, out: Path) -> None:
     if out.exists() and any(out.iterdir()):
         if not (out / CONFIG_FILE).is_file():
             raise SimulationError(f"{out} holds files that are not a simulated retailer's: name an empty folder.")
-        shutil.rmtree(out)
+        _remove_all_but_the_sign(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _remove_all_but_the_sign(out: Path) -> None:
+    """Empty the folder of an earlier simulation; the file that says what it is stays, should this run be killed."""
+    for path in out.iterdir():
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != CONFIG_FILE:
+                path.unlink()
+        except OSError as error:  # of what is deep in the folder it names the last part alone
+            raise SimulationError(f"{path} cannot be removed ({error.strerror}): check its permissions.") from error
 
 
 def _write_block(config: RetailerConfig, world: World, block: int, plan: DeliveryPlan, writer: DeliveryWriter) -> None:

@@ -78,8 +78,9 @@ def test_a_damaged_record_of_runs(tmp_path):
     result = CliRunner().invoke(runs, ["list", "--home", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: Dagster's storage cannot be used (file is not a database): check that its disk has room and that the "
-        "files in the home's dagster/ are whole. Without it history and schedules' switches are lost.\n"
+        "Error: Dagster's storage cannot be used (file is not a database): check that its disk has room, and that the "
+        "files in the home's dagster/ are whole and may be written. Without it history and schedules' switches are "
+        "lost.\n"
     )
 
 
@@ -157,6 +158,14 @@ def test_commands_without_a_home_that_is_there_say_it_too(tmp_path, arguments):
     result = CliRunner().invoke(main, given)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == f"Error: {given[2]}: Not a directory. Check the path and its permissions."
+
+
+def test_a_demo_whose_deliveries_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "simulated").mkdir()
+    (tmp_path / "simulated" / "thesis.txt").write_text("mine")
+    result = CliRunner().invoke(main, ["demo", "--home", str(tmp_path), "--products", "500", "--weeks", "1"])
+    said = f"Error: {tmp_path}/simulated holds files that are not a simulated retailer's: name an empty folder."
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, said)
 
 
 def test_a_disk_that_is_full_where_a_version_is_promoted_to(tmp_path, monkeypatch):

@@ -121,6 +121,18 @@ def test_a_name_that_is_not_utf_8_is_refused_before_the_file_is_read(tmp_path: P
     assert not (tmp_path / "home").exists()
 
 
+def test_a_pipe_is_refused_as_what_it_is(tmp_path: Path, tests_file: Path) -> None:
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, tests_file.read_bytes())
+        os.close(writing)
+        result = run(tmp_path / "home", "--tests", f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+    said = f"Error: /dev/fd/{reading}: is a pipe, and a delivery is read more than once; deliver it as a file.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+
+
 def test_what_comes_next_covers_the_days_that_can_be_built_and_no_others(tmp_path: Path, tests_file: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import itertools
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,29 @@ def test_same_config_gives_identical_bytes(quiet_retailer, small_config, tmp_pat
     assert _hashes(again.folder) == _hashes(quiet_retailer.folder)
     simulate(small_config, again.folder)
     assert _hashes(again.folder) == _hashes(quiet_retailer.folder)
+
+
+def test_a_simulation_whose_removal_was_cut_off_is_replaced_all_the_same(small_config, tmp_path, monkeypatch):
+    def cut_off(folder):
+        (folder / "retailer.json").unlink(missing_ok=True)
+        raise KeyboardInterrupt
+
+    before = _hashes(simulate(small_config, tmp_path / "out").folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            simulate(small_config, tmp_path / "out")
+    assert _hashes(simulate(small_config, tmp_path / "out").folder) == before
+
+
+def test_a_file_that_cannot_be_removed_is_named_with_its_folder(small_config, tmp_path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied", "products.parquet")  # as shutil tells it
+
+    simulate(small_config, tmp_path / "out")
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(SimulationError, match=rf"^{tmp_path}/out/.* cannot be removed \(Permission denied\)"):
+        simulate(small_config, tmp_path / "out")
 
 
 def test_another_seed_gives_other_products(quiet_retailer, small_config, tmp_path):
