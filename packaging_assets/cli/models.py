@@ -14,6 +14,7 @@ from packaging_assets.cli.models_options import (
     find_version,
     how_to_train,
     place_of,
+    which_serves,
 )
 from packaging_assets.cli.models_output import (
     SHORT_STATUSES,
@@ -87,7 +88,8 @@ def list_versions(
 ) -> None:
     """List versions, by model and number; * marks the champions.
 
-    Below the table is the first reason of each version that is not approved.
+    Below the table is the first reason of each version that is not approved, and, where several models for one package
+    type have a champion, which of them serves.
     """
     registry = models_options.open_registry(settings)
     if model is not None:
@@ -102,6 +104,8 @@ def list_versions(
         print_json([version_json(version) for version in found])
     elif found:
         print_table(found)
+        for line in which_serves(registry, found):
+            click.echo(line)
     elif is_empty:
         click.echo(f"There are no model versions in {place_of(settings)} yet; {how_to_train(settings)}.")
     else:

@@ -1,7 +1,8 @@
 """What the commands of `packaging models` share: the registry, options, and how their errors reach the terminal."""
 
 import getpass
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -49,6 +50,35 @@ def how_to_train(settings: Settings) -> str:
     if settings.warehouse_path.exists():
         return f"train a week: packaging run weekly --partition MONDAY{typed_home(settings)}"
     return "take in data (packaging ingest), or simulate a retailer (packaging demo)"
+
+
+def which_serves(registry: "ModelRegistry", shown: Sequence[ModelVersion]) -> list[str]:
+    """A line for each package type of a champion that is shown, if several models have one: which of them serves.
+
+    A model that was replaced, or whose file was deleted, keeps its champion.
+    """
+    asked = {version.package_type for version in shown if version.is_champion}
+    if not asked:
+        return []
+    champions = [version for version in registry.versions() if version.is_champion]
+    several = [name for name, count in Counter(one.package_type for one in champions).items() if count > 1]
+    serving = _serving(registry) if asked.intersection(several) else {}
+    return [
+        f"{name}: {serving[name].model} {serving[name].version} serves; other champions are of models that do not."
+        for name in sorted(asked.intersection(several, serving))
+    ]
+
+
+def _serving(registry: "ModelRegistry") -> Mapping[str, ModelVersion]:
+    from packaging_assets.components.model_files import load_models
+    from packaging_assets.components.model_set import ModelSetError
+    from packaging_assets.components.serving import serving_versions
+    from packaging_assets.domain.feature_sets import FeatureSetError
+
+    try:
+        return serving_versions(registry, load_models())
+    except (FeatureSetError, ModelSetError):  # told by the commands that need them
+        return {}
 
 
 def card_of(settings: Settings, version: ModelVersion) -> "CardPage | None":

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.cli.models import models
-from packaging_assets.components.model_set import ModelSetError
+from packaging_assets.components.model_set import ModelSet, ModelSetError
+from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.domain.registry import Registration
 from packaging_assets.resources.environment import artifact_store_for
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
@@ -76,6 +77,18 @@ def test_list_shows_every_version_and_marks_the_champions(run):
         ["mailer", "1", "2025-01-06", "Approved *", "0.412", "-"],
         ["mailer", "2", "2025-01-13", "Pending", "0.430", "-0.004"],
     ]
+
+
+def test_list_says_which_serves_where_several_models_of_a_type_have_a_champion(run, home, monkeypatch):
+    successor = ModelSpec(name="mailer_words", package_type="mailer", replaces="mailer")
+    project = ModelSet.of([ModelSpec(package_type="mailer"), ModelSpec(package_type="bag"), successor])
+    monkeypatch.setattr("packaging_assets.components.model_files.load_models", lambda: project)
+    assert not [line for line in run("list").stdout.splitlines() if "serves" in line]
+    register(home, "2025-01-13", "approve", model="mailer_words", package_type="mailer")
+    said = "mailer: mailer_words 1 serves; other champions are of models that do not."
+    for narrowed in ((), ("--model", "mailer"), ("--status", "Approved")):
+        assert [line for line in run("list", *narrowed).stdout.splitlines() if "serves" in line] == [said]
+    assert "serves" not in run("list", "--model", "bag").stdout
 
 
 def test_list_says_below_the_table_why_versions_are_not_approved(run, home):
