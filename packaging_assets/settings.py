@@ -131,7 +131,7 @@ class Settings(AwsSettings, BaseSettings):
     warehouse_memory_limit: str = Field(
         default="700MB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's memory limit; it spills to disk beyond."
     )
-    threads: int = Field(default=2, ge=1, description="Threads of the warehouse.")
+    threads: int = Field(default=2, ge=1, le=1024, description="Threads of the warehouse.")
     ui_url: str = Field(
         default="http://127.0.0.1:3000",
         pattern=r"^https?://",

@@ -43,9 +43,14 @@ def _checks(settings: Settings) -> "list[Check]":
 
 
 def _alerts(settings: Settings) -> str:
-    from packaging_assets.cli.alert_findings import alerts_in_order
+    from packaging_assets.cli.alert_findings import AlertsInTroubleError, alerts_in_order
+    from packaging_assets.doctor.check import ProblemError
 
-    return alerts_in_order(settings)
+    try:
+        return alerts_in_order(settings)
+    except AlertsInTroubleError as error:
+        remedy = "Correct alert_routes and try them: packaging alerts test. What waits: packaging alerts list --unsent."
+        raise ProblemError(str(error), remedy) from error
 
 
 def _findings(settings: Settings, checks: "Sequence[Check]", *, is_shown: bool) -> "list[Finding]":

@@ -68,6 +68,7 @@ def test_a_relative_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ("SAGEMAKER_POLL_SECONDS", "nan", "finite number"),
         ("WAREHOUSE_MEMORY_LIMIT", "lots", "match pattern"),
         ("THREADS", "0", "greater than or equal to 1"),
+        ("THREADS", "1025", "less than or equal to 1024"),
     ],
 )
 def test_an_unusable_value_is_named_with_its_remedy(
