@@ -22,12 +22,8 @@ def open_delivery(path: Path) -> DeliveredFile:
     """Open a CSV or Parquet file, whatever its name ends in.
 
     Raises:
-        IngestionError: the file is absent, empty, damaged or neither CSV nor Parquet, or its name is not UTF-8.
+        IngestionError: the file is absent, empty, damaged or neither CSV nor Parquet.
     """
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise IngestionError(f"{path}: the name is not UTF-8, so it cannot be recorded: rename the file.") from None
     head = _head(path)
     if head.startswith(_PARQUET):
         return ParquetFile(path)
