@@ -25,6 +25,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from packaging_assets.collector import resting_collector
+
 PROJECT = __name__.partition(".")[0]
 
 DISTRIBUTIONS = {
@@ -52,7 +54,8 @@ _looked_at: set[str] = set()
 
 _ONE_AT_A_TIME = threading.Lock()
 """Steps run in threads, and in CPython 3.11 `ast.parse` in two of them at once can raise "AST constructor recursion
-depth mismatch": its depth is counted for the whole interpreter (python/cpython#106905)."""
+depth mismatch": its depth is counted for the whole interpreter (python/cpython#106905). Libraries parse, too, when they
+are imported, for instance. But a tree is made in one go unless the collector runs Python in the middle, so it rests."""
 
 
 class FingerprintError(Exception):
@@ -172,6 +175,7 @@ def is_module(name: str) -> bool:
 
 
 @functools.cache
+@resting_collector()
 def _code_hash(roots: frozenset[str]) -> CodeHash:
     note_loaded_code()
     own = frozenset({PROJECT, *(root.partition(".")[0] for root in roots)})

@@ -1,3 +1,5 @@
+import ast
+import gc
 import hashlib
 import importlib
 import importlib.metadata
@@ -262,3 +264,15 @@ def test_threads_that_ask_at_once_get_one_answer() -> None:
         found = list(threads.map(lambda _: code_hash(split), range(8)))
     assert found == [found[0]] * 8
     assert fingerprint._code_hash.cache_info().misses == 1
+
+
+def test_no_tree_is_interrupted_by_the_collector_in_which_another_thread_may_make_one(step, monkeypatch):
+    was_enabled = []
+    parse = ast.parse
+    monkeypatch.setattr(fingerprint.ast, "parse", lambda *given: was_enabled.append(gc.isenabled()) or parse(*given))
+
+    code_hash(step)
+
+    assert len(was_enabled) > 3
+    assert not any(was_enabled)
+    assert gc.isenabled()
