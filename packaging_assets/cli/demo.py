@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from packaging_assets.cli.options import HomeFolder, json_option, told_in_one_sentence, typed_home
+from packaging_assets.cli.options import HomeFolder, json_option, refusals_in, told_in_one_sentence, typed_home
 
 if TYPE_CHECKING:
     from packaging_assets.settings import Settings
@@ -97,8 +97,6 @@ def _run(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home:
         with TerminalProgress(units_of_work(config)) as progress:
             return run_demo(home, config, progress)
     except ValidationError as error:
-        raise click.UsageError(
-            "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        ) from None
+        raise click.UsageError(refusals_in(error)) from None
     except (DemoError, IncidentError, JobFailedError, SettingsError, SimulationError) as error:
         raise click.ClickException(str(error)) from None

@@ -7,11 +7,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from packaging_assets.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class CommandGroup(click.Group):
@@ -139,6 +142,11 @@ def _settings(home: Path | None) -> Settings:
         return load_settings(home)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def refusals_in(error: "ValidationError") -> str:
+    """What pydantic says of each value that it refused."""
+    return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
 
 
 def first_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from packaging_assets.cli.options import told_in_one_sentence
+from packaging_assets.cli.options import refusals_in, told_in_one_sentence
 
 
 @click.command(short_help="Write a synthetic retailer's deliveries to files.")
@@ -50,9 +50,7 @@ def simulate(out: Path, products: int, weeks: int, seed: int, incidents: tuple[s
                 config, out, progress=lambda _stage, done, _total: bar.update(task, completed=done)
             )
     except ValidationError as error:
-        raise click.ClickException(
-            "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        ) from None
+        raise click.ClickException(refusals_in(error)) from None
     except (simulator.IncidentError, simulator.SimulationError) as error:
         raise click.ClickException(str(error)) from None
     console.print(

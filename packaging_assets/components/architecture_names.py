@@ -32,8 +32,7 @@ def check_architecture_name(name: str) -> str:
         return name
     module, _, class_name = name.partition(":")
     if not module or not class_name.isidentifier():
-        all_there_is = f"; use one of {', '.join(BUILT_IN)}, or the import path of a class, 'package.module:Class'"
-        raise ValueError(f"there is no architecture {name!r}{did_you_mean(name, BUILT_IN) or all_there_is}")
+        raise ValueError(no_such_architecture(name))
     found = _find(module)
     if found is None:
         raise ValueError(
@@ -43,6 +42,12 @@ def check_architecture_name(name: str) -> str:
     if isinstance(found.loader, SourceFileLoader) and found.origin:
         _check_defines(Path(found.origin), class_name, name)
     return name
+
+
+def no_such_architecture(name: str) -> str:
+    """What to say of a name that is neither a shipped architecture's nor an import path."""
+    all_there_is = f"; use one of {', '.join(BUILT_IN)}, or the import path of a class, 'package.module:Class'"
+    return f"there is no architecture {name!r}{did_you_mean(name, BUILT_IN) or all_there_is}"
 
 
 def _check_is_installed(name: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from packaging_assets.components.architecture_names import no_such_architecture
 from packaging_assets.components.yaml_file import YamlFileError, has_repeated_keys, read_documents
 from packaging_assets.domain.architectures import BUILT_IN
 from packaging_assets.domain.feature_set_files import read_catalogue
 from packaging_assets.domain.feature_sets import FeatureCatalogue, FeatureSetError, union_of_columns
 from packaging_assets.domain.features import FeatureSet
-from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.settings import PROJECT_ROOT
 
 PRODUCT_FEATURES = PROJECT_ROOT / "dbt_project" / "models" / "features" / "product_features.yml"
@@ -27,11 +27,7 @@ def project_features() -> FeatureCatalogue:
     catalogue = read_catalogue(PRODUCT_FEATURES, FEATURE_SETS, relative_to=PROJECT_ROOT)
     for architecture in catalogue.defaults:
         if architecture not in BUILT_IN and ":" not in architecture:
-            all_there_is = f"; use one of {', '.join(BUILT_IN)}, or the import path of a class, 'package.module:Class'"
-            raise FeatureSetError(
-                f"{catalogue.sets_file}: defaults: there is no architecture {architecture!r}"
-                f"{did_you_mean(architecture, BUILT_IN) or all_there_is}"
-            )
+            raise FeatureSetError(f"{catalogue.sets_file}: defaults: {no_such_architecture(architecture)}")
     return catalogue
 
 

@@ -45,7 +45,7 @@ from packaging_assets.domain.leakage import find_strongest_feature
 from packaging_assets.domain.model_card_charts import calibration_chart, precision_recall_chart
 from packaging_assets.domain.model_folders import PROFILE, TRAINING_IDS, trained_on, union_of_features
 from packaging_assets.domain.models import load_model, score_table
-from packaging_assets.domain.parquet_files import read_column_names, read_parquet, write_parquet
+from packaging_assets.domain.parquet_files import read_parquet, write_parquet
 from packaging_assets.domain.probabilities import check_probabilities
 from packaging_assets.domain.profiles import compare
 from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
@@ -57,7 +57,7 @@ from packaging_assets.domain.scored_rows import (
     toward,
 )
 from packaging_assets.domain.slices import compare_slices, slice_rows
-from packaging_assets.domain.splits import GROUP
+from packaging_assets.domain.splits import group_numbers
 from packaging_assets.domain.svg_charts import standalone_svg
 
 if TYPE_CHECKING:
@@ -230,10 +230,8 @@ def _read_rows(inputs: Mapping[str, Path], models: Sequence[TrainedModel], known
 
     A product on both sides of a bad split has two.
     """
-    is_grouped = GROUP in read_column_names(inputs["split"] / "train.parquet")
-    columns = ("product_id", "label", "is_random_test", *((GROUP,) if is_grouped else ()))
-    train = read_parquet(inputs["split"] / "train.parquet", columns)
-    validation = read_parquet(inputs["split"] / "validation.parquet", columns)
+    train = read_parquet(inputs["split"] / "train.parquet")
+    validation = read_parquet(inputs["split"] / "validation.parquet")
     both = pa.concat_tables([train, validation])
     place = _places(inputs["features"], known, both["product_id"])
     order = np.argsort(place, kind="stable")
@@ -245,7 +243,7 @@ def _read_rows(inputs: Mapping[str, Path], models: Sequence[TrainedModel], known
         table,
         feature_frame(table, models[0].inventory_features),
         both["is_random_test"].to_numpy(),
-        both[GROUP].combine_chunks().dictionary_encode().indices.to_numpy() if is_grouped else None,
+        group_numbers(both),
     )
 
 

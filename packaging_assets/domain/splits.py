@@ -102,21 +102,24 @@ def split(inputs: Mapping[str, Path], params: SplitParams, output: Path) -> None
     kept, excluded = _keep_fitting(labels, inputs["features"], params)
     is_validation = pa.array(_is_validation(kept, every_type, params))
     sides = {"train": kept.filter(pc.invert(is_validation)), "validation": kept.filter(is_validation)}
-    unsaid = () if params.group_by else ("group_by",)
-    summary: dict[str, Any] = {"excluded": excluded, **params.model_dump(mode="json", exclude=set(unsaid))}
-    for side, rows in sides.items():
+    columns, unsaid = ((*SPLIT_COLUMNS, GROUP), None) if params.group_by else (SPLIT_COLUMNS, {"group_by"})
+    summary: dict[str, Any] = {"excluded": excluded, **params.model_dump(mode="json", exclude=unsaid)}
+    for side, of_side in sides.items():
+        rows = of_side.select(columns)
         summary[side] = _summarise(rows)
-        if params.group_by:
-            summary[side]["groups"] = len(rows[GROUP].unique())
         _check_side(side, summary, params)
-        columns = [*SPLIT_COLUMNS, *((GROUP,) if params.group_by else ())]
-        write_parquet(rows.select(columns), output / f"{side}.parquet")
+        write_parquet(rows, output / f"{side}.parquet")
     write_json(output / SUMMARY, summary)
 
 
 def read_group_by(folder: Path) -> str | None:
     """By which column of the features a split in `folder` keeps products together; None if each is by itself."""
     return read_json(folder / SUMMARY).get("group_by")
+
+
+def group_numbers(rows: pa.Table) -> npt.NDArray[np.int32] | None:
+    """A number from 0 for the group of each row of a split, shape (rows,); None where the split has no groups."""
+    return rows[GROUP].combine_chunks().dictionary_encode().indices.to_numpy() if GROUP in rows.column_names else None
 
 
 def read_groups(features: Path, group_by: str | None, more: Sequence[str] = ()) -> pa.Table:
@@ -199,6 +202,7 @@ def _summarise(rows: pa.Table) -> dict[str, Any]:
         "positives": positives,
         "label_rate": positives / len(rows) if len(rows) else None,
         "random_tests": _count(rows["is_random_test"]),
+        **({"groups": len(rows[GROUP].unique())} if GROUP in rows.column_names else {}),
     }
 
 

@@ -25,7 +25,7 @@ from packaging_assets.domain.models import load_model
 from packaging_assets.domain.parquet_files import read_parquet, write_parquet
 from packaging_assets.domain.scored_rows import toward
 from packaging_assets.domain.slices import log_losses
-from packaging_assets.domain.splits import GROUP, SplitError, hash_to_unit_interval
+from packaging_assets.domain.splits import GROUP, SplitError, group_numbers, hash_to_unit_interval
 
 MEASURE = "holdout.json"
 
@@ -88,14 +88,13 @@ def measure_holdout(inputs: Mapping[str, Path], params: MeasureParams, output: P
     """
     model = load_model(inputs["candidate"])
     rows = read_parquet(inputs["split"] / "validation.parquet")
-    groups = rows[GROUP].combine_chunks().dictionary_encode().indices.to_numpy() if GROUP in rows.column_names else None
     table = read_features(inputs["features"], union_of_features([model.features]), product_ids=rows["product_id"])
     feeders = {name: inputs[feeder_input(name)] for name in model.features.scores}
     frame = feature_frame(FeederScores(inputs, feeders).add_to(table), model.features)
     y, scores = toward(model.minority_label, rows["label"].to_numpy(), model.score(model.prepare(frame)))
     figures = {
         "pr_auc": average_precision(y, scores),
-        "standard_error": average_precision_error(y, scores, groups),
+        "standard_error": average_precision_error(y, scores, group_numbers(rows)),
         "log_loss": float(log_losses(y, scores).mean()),
         "rows": len(y),
         "minority_rows": int(y.sum()),
