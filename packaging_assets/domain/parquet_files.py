@@ -103,4 +103,11 @@ def read_parquet(
             table = file.read(names, use_threads=use_threads)
         else:
             table = file.read_row_groups(list(groups), names, use_threads=use_threads)
-    return table if columns is None else table.select(columns)
+    return _with_nullable_columns(table if columns is None else table.select(columns))
+
+
+def _with_nullable_columns(table: pa.Table) -> pa.Table:
+    """The same table: parts may differ in which columns are required, and Arrow puts no such tables together."""
+    return pa.Table.from_arrays(
+        table.columns, schema=pa.schema([field.with_nullable(nullable=True) for field in table.schema])
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,33 +49,92 @@ def write_parts(reader: pa.RecordBatchReader, folder: Path, *, rows_per_file: in
 def _written(reader: pa.RecordBatchReader, folder: Path, rows_per_file: int) -> Iterator[tuple[Path, int]]:
     """The parts, each when all of its rows are in its file."""
     schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in reader.schema])
-    compression = {**dict.fromkeys(schema.names, _NUMBERS), **dict.fromkeys(text_columns(schema), _TEXT)}
     tables = _Tables(reader, schema)
     repeating = repeating_texts(tables.peek(JUDGED_ROWS))
-    for part, groups in itertools.groupby(read_ahead(_groups(tables, rows_per_file)), key=operator.itemgetter(0)):
+    incomplete: set[str] = set()
+    for part, groups in itertools.groupby(read_ahead(_groups(tables, rows_per_file)), key=operator.attrgetter("part")):
         path, rows = folder / part_name(part), 0
-        # pyright takes the defaults for the types; one for each column, and a list of columns, are documented.
-        with pq.ParquetWriter(
-            path,
-            schema,
-            compression=compression,  # pyright: ignore[reportArgumentType]
-            use_dictionary=repeating,  # pyright: ignore[reportArgumentType]
-            write_statistics=False,  # nothing looks for single rows in these files
-        ) as writer:
-            for _, table in groups:
-                writer.write_table(table, row_group_size=ROWS_PER_GROUP)
-                rows += table.num_rows
+        with _PartWriter(path, schema, repeating, incomplete) as writer:
+            for group in groups:
+                writer.write(group)
+                rows += group.table.num_rows
         yield path, rows
 
 
-def _groups(tables: _Tables, rows_per_file: int) -> Iterator[tuple[int, pa.Table]]:
-    """The row groups of all parts in their order, each with the number of its part; no rows are a group, too."""
+@dataclass(frozen=True)
+class _Group:
+    """A row group: the number of the part that it is in, its rows, and the columns in which values are missing."""
+
+    part: int
+    table: pa.Table
+    incomplete: frozenset[str]
+
+
+class _PartWriter:
+    """One file, in which a column is nullable once a value of it was missing, in this file or in one before.
+
+    A column that is required takes a third less time to write, and less to read. Where the first missing value comes
+    late, the groups before it are written again, so that the bytes follow from the rows alone.
+
+    Args:
+        path: the file.
+        schema: its columns and their types.
+        repeating: the columns that are written as dictionaries.
+        incomplete: the nullable columns so far, to which those found here are added.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, repeating: Sequence[str], incomplete: set[str]) -> None:
+        self._path, self._repeating, self._incomplete = path, list(repeating), incomplete
+        self._compression = {**dict.fromkeys(schema.names, _NUMBERS), **dict.fromkeys(text_columns(schema), _TEXT)}
+        self._schema = schema
+        self._writer = self._opened()
+
+    def __enter__(self) -> _PartWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def write(self, group: _Group) -> None:
+        """Append the group."""
+        if not group.incomplete <= self._incomplete:
+            self._incomplete |= group.incomplete
+            self._begin_again()
+        self._append(group.table)
+
+    def _begin_again(self) -> None:
+        self._writer.close()
+        begun = self._path.rename(self._path.with_suffix(".begun"))
+        self._writer = self._opened()
+        with pq.ParquetFile(begun) as file:
+            for number in range(file.num_row_groups):
+                self._append(file.read_row_group(number))
+        begun.unlink()
+
+    def _append(self, rows: pa.Table) -> None:
+        self._writer.write_table(pa.Table.from_arrays(rows.columns, schema=self._schema), ROWS_PER_GROUP)
+
+    def _opened(self) -> pq.ParquetWriter:
+        self._schema = pa.schema([field.with_nullable(field.name in self._incomplete) for field in self._schema])
+        # pyright takes the defaults for the types; one for each column, and a list of columns, are documented.
+        return pq.ParquetWriter(
+            self._path,
+            self._schema,
+            compression=self._compression,  # pyright: ignore[reportArgumentType]
+            use_dictionary=self._repeating,  # pyright: ignore[reportArgumentType]
+            write_statistics=False,  # nothing looks for single rows in these files
+            write_batch_size=ROWS_PER_GROUP,
+        )
+
+
+def _groups(tables: _Tables, rows_per_file: int) -> Iterator[_Group]:
+    """The row groups of all parts in their order; no rows are a group, too."""
     if not tables.has_more():
-        yield 0, tables.peek(0)
+        yield _Group(0, tables.peek(0), frozenset())
     part, room = 0, rows_per_file
     while tables.has_more():
         table = tables.take(min(ROWS_PER_GROUP, room))
-        yield part, table
+        yield _Group(part, table, frozenset(name for name in table.column_names if table[name].null_count))
         room -= table.num_rows
         if not room:
             part, room = part + 1, rows_per_file

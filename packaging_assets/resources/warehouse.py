@@ -69,7 +69,8 @@ class Warehouse(Protocol):
 
         Every file but the last holds exactly `rows_per_file` rows, in the order of the query; an empty result is one
         file of no rows. A query with a total ORDER BY gives byte-identical files. Columns are bool, int64, float,
-        double, string, date32 or timestamp[us] without time zone. Memory does not grow with the result.
+        double, string, date32 or timestamp[us] without time zone, and nullable from the first file on in which a value
+        is missing. Memory does not grow with the result.
 
         Args:
             query: with a total ORDER BY, if the files are to be the same each time.

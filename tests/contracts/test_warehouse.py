@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from packaging_assets.domain.parquet_files import read_parquet
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.resources.warehouse import Extract, Slices, Warehouse, WarehouseError
 
@@ -348,8 +349,10 @@ def load_everything(warehouse: Warehouse) -> pa.Table:
 def test_every_value_arrives_and_leaves_as_it_is(warehouse: Warehouse, tmp_path: Path) -> None:
     rows = load_everything(warehouse)
     assert warehouse.unload(UNLOADED, {}, tmp_path, rows_per_file=100) == len(rows)
-    unloaded = pq.read_table(tmp_path / "part-00000.parquet")
+    part = tmp_path / "part-00000.parquet"
+    unloaded = read_parquet(part)
     assert unloaded.schema.equals(rows.schema)
+    assert [field.name for field in pq.read_schema(part) if not field.nullable] == ["id"]
     assert repr(unloaded.to_pylist()) == repr(rows.to_pylist())
     fetched = warehouse.fetch(UNLOADED, {})
     assert repr(fetched) == repr(rows.to_pylist())

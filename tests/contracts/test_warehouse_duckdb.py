@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from packaging_assets.domain.parquet_files import read_parquet
 from packaging_assets.resources import duckdb_warehouse, parquet_parts
 from packaging_assets.resources.duckdb_slices import Slice, open_slices, plan_slices
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
@@ -242,3 +243,36 @@ def test_texts_that_repeat_eight_times_are_written_once(tmp_path: Path) -> None:
     write_parts(rows.to_reader(), tmp_path, rows_per_file=96)
     group = pq.read_metadata(tmp_path / "part-00000.parquet").row_group(0)
     assert [group.column(index).has_dictionary_page for index in (0, 1)] == [False, True]
+
+
+def rows_with_a_gap(gap: int | None, *, rows: int = 60_000) -> pa.Table:
+    """Numbers and texts, of which one number is missing."""
+    return pa.table(
+        {
+            "number": [None if row == gap else row for row in range(rows)],
+            "text": [f"{row % 7}" for row in range(rows)],
+        },
+        schema=pa.schema([("number", pa.int64()), ("text", pa.string())]),
+    )
+
+
+def test_columns_are_required_until_a_value_is_missing(tmp_path: Path) -> None:
+    """The fourth of five files has it in its second row group, and nothing of the groups before it is lost."""
+    table = pa.concat_tables([rows_with_a_gap(None), rows_with_a_gap(19_000, rows=40_000)])
+    assert write_parts(table.to_reader(10_000), tmp_path, rows_per_file=20_000) == 100_000
+    parts = sorted(tmp_path.iterdir())
+    assert [part.name for part in parts] == [f"part-0000{number}.parquet" for number in range(5)]
+    nullable = [[field.name for field in pq.read_schema(part) if field.nullable] for part in parts]
+    assert nullable == [[], [], [], ["number"], ["number"]]
+    assert pa.concat_tables([read_parquet(part) for part in parts]).equals(table)
+
+
+def test_groups_that_are_written_again_are_as_if_written_at_once(tmp_path: Path) -> None:
+    known, found_late = tmp_path / "known", tmp_path / "late"
+    for folder, first_gap in ((known, 0), (found_late, None)):
+        folder.mkdir()
+        table = pa.concat_tables([rows_with_a_gap(first_gap), rows_with_a_gap(59_000)])
+        write_parts(table.to_reader(), folder, rows_per_file=60_000)
+    first, second = "part-00000.parquet", "part-00001.parquet"
+    assert (known / first).read_bytes() != (found_late / first).read_bytes()
+    assert (known / second).read_bytes() == (found_late / second).read_bytes()
