@@ -1,10 +1,11 @@
 """What the inference benchmarks run of the platform, each in a process of its own that writes its figures as JSON.
 
-Usage: python -m benchmarks.inference_platform assets HOME CADENCE PARTITION FIGURES
+Usage: python -m benchmarks.inference_platform assets HOME CADENCE PARTITION WARM_BYTES FIGURES
        python -m benchmarks.inference_platform features HOME DAY FIGURES
        python -m benchmarks.inference_platform shard INVENTORY MODELS_JSON OUTPUT NUMBER COUNT FIGURES
 
-`assets` materializes a cadence's inventory and predictions through Dagster, in process, with its SQLite storage.
+`assets` materializes a cadence's inventory and predictions through Dagster, in process, with its SQLite storage, after
+having so much memory at hand as the floor.
 `features` has dbt build one day of product_features, twice. `shard` scores the parts of an inventory whose number
 leaves NUMBER when divided by COUNT, on one core: a worker among COUNT that know nothing of one another.
 """
@@ -23,12 +24,13 @@ from benchmarks.inference_catalogue import FIRST_WEEK, LAST_DAY
 from packaging_assets.settings import load_settings
 
 
-def run_assets(home: str, cadence: str, partition: str, figures: str) -> None:
+def run_assets(home: str, cadence: str, partition: str, warm_bytes: str, figures: str) -> None:
     """Materialize `<cadence>/inventory` and `<cadence>/predictions`, start-up apart."""
     import catboost  # noqa: F401 - as the floor does, before its clock starts
     import dagster as dg
     import pandas as pd  # noqa: F401
 
+    from benchmarks.floors.inference import warm_memory
     from packaging_assets.definitions import build_definitions
     from packaging_assets.resources.environment import artifact_store_for
 
@@ -37,6 +39,7 @@ def run_assets(home: str, cadence: str, partition: str, figures: str) -> None:
     wanted = {dg.AssetKey([cadence, name]) for name in ("inventory", "predictions")}
     assets = [one for one in definitions.assets or [] if isinstance(one, dg.AssetsDefinition) and one.keys & wanted]
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        warm_memory(int(warm_bytes))
         timer = _Timer()
         result = dg.materialize(
             assets, selection=list(wanted), instance=instance, partition_key=partition, resources=definitions.resources
