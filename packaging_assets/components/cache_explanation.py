@@ -18,6 +18,7 @@ from packaging_assets.components.training_steps import (
     plan_out_of_fold,
     plan_split,
 )
+from packaging_assets.domain.registry import check_week
 from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.resources.model_registry import ModelRegistry
 
@@ -66,6 +67,7 @@ class CacheExplainer:
         Raises:
             ExplanationError: the asset has no artifacts.
             FingerprintError: the step's code cannot be found.
+            RegistryError: the partition of a model's step is no week.
         """
         plan = self._plan(asset_key, partition)
         current = self.store.current(asset_key, partition)
@@ -97,6 +99,7 @@ class CacheExplainer:
         name, _, step = asset_key.partition("/")
         if partition is None or name not in self.models.specs or step not in PLANS:
             return None
+        check_week(partition)
         return PLANS[step](self, self.models.specs[name], partition)
 
     def _explain_plan(self, plan: Planned, partition: str | None, current: Artifact | None) -> Explanation:

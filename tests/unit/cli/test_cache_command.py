@@ -171,6 +171,9 @@ def test_two_artifacts_are_compared_by_fingerprint(home: SmallHome) -> None:
         (("mialer/registered_model", WEEK), "did you mean 'mailer/registered_model'?"),
         (("mailer/spilt", WEEK, "--against", "x"), f"no current artifact for {WEEK}; did you mean 'mailer/split'?"),
         (("../elsewhere", WEEK), "is not valid"),
+        (("mailer/model", "garbage"), "week 'garbage' is not a Monday's ISO date: write it like 2025-01-06."),
+        (("mailer/metrics", "garbage"), "week 'garbage' is not a Monday's ISO date"),
+        (("mailer/split", "2025-01-07"), "week '2025-01-07' is not a Monday's ISO date"),
         (("mailer/split", WEEK, "--against", "2030-01-07"), "neither the beginning of one fingerprint"),
     ],
 )
