@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import home_option
+from packaging_assets.cli.options import home_option, refuse_absent_home
 from packaging_assets.collector import resting_collector
 from packaging_assets.domain.spelling import meant_or_all
 from packaging_assets.settings import Settings
@@ -69,6 +69,7 @@ def run(
         raise click.UsageError("Of several jobs each says its own partition: JOB@PARTITION, without options.")
     if no_cache and any(job.name == "warehouse" for job in asked):
         raise click.UsageError("--no-cache is for artifacts; the warehouse builds whatever is not up to date.")
+    refuse_absent_home(settings)
     _run(settings, asked, no_cache=no_cache)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import CommandGroup, home_option, json_option
+from packaging_assets.cli.options import CommandGroup, home_option, json_option, refuse_absent_home
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def run(settings: Settings) -> None:
 
     Exit code 1 if a file was rejected or a run failed.
     """
+    refuse_absent_home(settings)
     from packaging_assets.components.model_files import load_models
     from packaging_assets.defs.triggers.sensor import trigger_look
     from packaging_assets.resources.clock import SystemClock

@@ -180,3 +180,24 @@ def test_a_project_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr("packaging_assets.components.new_model.write_new_model", is_full)
     result = CliRunner().invoke(main, ["models", "new", "bag_two", "--package-type", "bag"])
     assert (result.exit_code, result.stderr[:39]) == (1, "Error: No space left on device. Make ro")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "weekly@2025-01-06"],
+        ["runs", "retry", "last"],
+        ["triggers", "run"],
+        ["experiment", "run", "mailer", "--set", "parameters.depth=5"],
+        ["experiment", "compare", "0123456789"],
+        ["experiment", "tune", "mailer", "--trials", "1"],
+        ["models", "approve", "mailer", "1", "--reason", "x", "--actor", "ada"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_mistyped_home_is_refused_and_not_made(tmp_path, arguments):
+    home = tmp_path / "hmoe"
+    result = CliRunner().invoke(main, [*arguments, "--home", str(home)])
+    assert result.exit_code == 1
+    assert str(home) in result.stderr
+    assert not home.exists()
