@@ -6,7 +6,6 @@ below. `packaging doctor` prints the outcome.
 
 import datetime as dt
 import os
-import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -289,16 +288,27 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     """
     if home is not None:
         overrides["home"] = home
-    file = Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)) / SETTINGS_FILE
+    file = _settings_file(Path(home or os.environ.get("PACKAGING_HOME", DEFAULT_HOME)))
+    if (file.exists() or file.is_symlink()) and not file.is_file():  # of which pydantic would take no notice
+        raise SettingsError(
+            f"{file} is no file that can be read: move it away, or put a file of settings in its place."
+        )
     try:
         return Settings(**overrides)
     except ValidationError as error:
         problems = "; ".join(_described(problem) for problem in error.errors())
     except UnreadableSettingError as error:  # names field and source, and not the value
         problems = f'{error}; lists are written as JSON, such as ["one", "two"]'
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number of thousands of digits, or lists in lists
         raise SettingsError(f"{file} is not valid TOML: {error}. Correct it, or delete it for the defaults.") from None
     raise SettingsError(f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {file}.")
+
+
+def _settings_file(home: Path) -> Path:
+    try:
+        return home.expanduser() / SETTINGS_FILE
+    except RuntimeError:
+        raise SettingsError(f"home = '{home}' names a user that there is not: write the folder's whole path.") from None
 
 
 def _described(problem: Any) -> str:

@@ -38,16 +38,18 @@ def parse_value(text: str) -> Any:
     """
     import yaml
 
+    from packaging_assets.components.yaml_file import FAULTS
+
     try:
         return json.loads(text, parse_constant=_refuse_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         value = yaml.safe_load(text)
         json.dumps(value, allow_nan=False)
     except TypeError:
         return text
-    except (yaml.YAMLError, ValueError):
+    except FAULTS:
         raise click.BadParameter(f"{text!r} is no value in JSON or YAML.", param_hint="--set") from None
     return value
 

@@ -21,6 +21,9 @@ CHAMPION = "champion"
 CARDS = "cards"
 """Folder of the home for pages that were fetched from where the artifacts are."""
 
+MOST_DIGITS = 18
+"""Of a version's number; Python itself refuses to read thousands."""
+
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the record.")
 actor_option = click.option("--actor", metavar="NAME", default=None, help="Who decides [default: your login name].")
 version_argument = click.argument("version", type=click.IntRange(min=1))
@@ -141,7 +144,7 @@ def find_version(registry: "ModelRegistry", model: str, version: str, settings: 
     Raises:
         UnknownVersionError: there is no such version, or no champion.
     """
-    if version.isdecimal():
+    if version.isdecimal() and len(version) <= MOST_DIGITS:
         return get_version(registry, model, int(version), settings)
     if version != CHAMPION:
         raise click.BadParameter(f"{version!r} is neither a version's number nor {CHAMPION!r}.", param_hint="VERSION")

@@ -15,6 +15,11 @@ TIMESTAMP = "tag:yaml.org,2002:timestamp"
 MERGE = "tag:yaml.org,2002:merge"
 
 
+FAULTS = (yaml.YAMLError, ValueError, RecursionError, AttributeError, IndexError)
+"""What PyYAML raises for text that it cannot read: besides its own errors one for thousands of digits or of brackets,
+and two for a tag without the value that it asks for (`!!timestamp x`, `!!float ""`)."""
+
+
 class YamlFileError(ValueError):
     """A file is not YAML; the message says where and why."""
 
@@ -51,7 +56,7 @@ def read_documents(path: Path) -> list[Document]:
             for problem in _repeated_keys(node, set()):  # before it is constructed, which merges mappings
                 raise ComposerError(problem=f"{problem}: leave one out")
             documents.append(Document(loader.construct_document(node), node))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no number behind the tag of one
+    except FAULTS as error:
         raise YamlFileError(f"is not valid YAML: {' '.join(str(error).split())}") from None
     return documents
 
@@ -75,7 +80,7 @@ def has_repeated_keys(path: Path) -> bool:
     try:
         documents = yaml.compose_all(path.read_text(encoding="utf-8"), Loader=loader)
         return any(any(_repeated_keys(document, set())) for document in documents)
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except FAULTS:
         return False
 
 

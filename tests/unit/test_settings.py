@@ -201,3 +201,26 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_bytes(b'name = "caf\xe9"\n')
     with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML: .*utf-8"):
         load_settings(tmp_path)
+
+
+def test_a_folder_and_a_link_to_nothing_are_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "settings.toml").mkdir(parents=True)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "settings.toml").symlink_to(tmp_path / "moved.toml")
+    for home in (tmp_path / "folder", tmp_path / "link"):
+        with pytest.raises(SettingsError) as error:
+            load_settings(home)
+        said = "is no file that can be read: move it away, or put a file of settings in its place."
+        assert str(error.value) == f"{home / 'settings.toml'} {said}"
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000], ids=["digits", "lists"])
+def test_what_the_reader_of_toml_cannot_hold_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "settings.toml").write_text(f"threads = {value}\n")
+    with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML: .*Correct it, or delete it"):
+        load_settings(tmp_path)
+
+
+def test_a_home_of_a_user_that_there_is_not_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^home = '~nobody-here/home' names a user that there is not: write the f"):
+        load_settings(Path("~nobody-here/home"))

@@ -42,10 +42,22 @@ def test_values_are_json_or_yaml(text: str, value: object):
     assert parse_value(text) == value
 
 
-@pytest.mark.parametrize("text", ["[1, 2", ".nan", ".inf"])
+@pytest.mark.parametrize(
+    "text",
+    ["[1, 2", ".nan", ".inf", "9" * 5000, "[" * 3000, "- " * 1000, "!!timestamp x", '!!float ""'],
+    ids=lambda t: t[:15],
+)
 def test_what_is_neither_is_refused(text: str):
     with pytest.raises(click.BadParameter, match="is no value in JSON or YAML"):
         parse_value(text)
+
+
+@pytest.mark.parametrize("text", ["a: " + "9" * 5000, "[" * 1500, "!!timestamp x"], ids=lambda t: t[:15])
+def test_a_space_that_cannot_be_read_is_refused(tmp_path: Path, text: str):
+    file = tmp_path / "space.yaml"
+    file.write_text(text)
+    with pytest.raises(click.BadParameter, match="is not valid YAML: "):
+        read_space(file)
 
 
 def test_settings_are_keys_and_values():
