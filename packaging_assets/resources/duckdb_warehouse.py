@@ -27,6 +27,11 @@ _LONGEST_WAIT_SECONDS = 8.0
 _ROWS_PER_BATCH = 65_536
 # DuckDB tells a locked file only by its text: another process has it, or this one opened it in the other mode.
 _IS_BUSY = re.compile(r"could not set lock|conflicting lock|different configuration", re.IGNORECASE)
+_IS_DAMAGED = re.compile(r"corrupt database file", re.IGNORECASE)  # of its pages, each when it is first read
+_REMEDY = (
+    "See that its disk has room and that it may be read and written. If it is damaged, put a copy in its place, or "
+    "move it away and deliver everything again (packaging ingest)."
+)
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -116,6 +121,8 @@ class DuckDBWarehouse:
         try:
             yield connection
         except duckdb.Error as error:
+            if _IS_DAMAGED.search(str(error)):
+                raise self._unusable("cannot be read", error) from error
             raise WarehouseError(f"The warehouse {self.path} refused a statement: {error}") from error
         finally:
             connection.close()
@@ -129,7 +136,7 @@ class DuckDBWarehouse:
                 return duckdb.connect(str(file), read_only=read_only, config=self._config)
             except duckdb.Error as error:
                 if not _IS_BUSY.search(str(error)):
-                    raise WarehouseError(f"The warehouse {self.path} cannot be opened: {error}") from error
+                    raise self._unusable("cannot be opened", error) from error
                 if attempt == self._attempts:
                     raise WarehouseError(
                         f"The warehouse {self.path} stayed locked through {attempt} attempts; "
@@ -138,6 +145,9 @@ class DuckDBWarehouse:
             self._sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
         raise ValueError(f"attempts is {self._attempts}; at least 1 is needed")
+
+    def _unusable(self, how: str, error: duckdb.Error) -> WarehouseError:
+        return WarehouseError(f"The warehouse {self.path} {how}: {str(error).rstrip('.!')}. {_REMEDY}")
 
 
 @contextmanager

@@ -22,6 +22,11 @@ from packaging_assets.resources.warehouse import Slices, WarehouseError
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
 
+REMEDY = (
+    r"See that its disk has room and that it may be read and written\. If it is damaged, put a copy in its place, or "
+    r"move it away and deliver everything again \(packaging ingest\)\.$"
+)
+
 FILL = """
 import resource, signal, sys
 from pathlib import Path
@@ -112,8 +117,19 @@ def test_a_reader_in_this_process_is_waited_for(tmp_path: Path) -> None:
 def test_another_error_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     path.write_text("not a database " * 1000)
-    with pytest.raises(WarehouseError, match="cannot be opened"):
+    with pytest.raises(WarehouseError, match=f"cannot be opened: .* is not a valid DuckDB database file. {REMEDY}"):
         DuckDBWarehouse(path, sleep=lambda _: pytest.fail("waited")).fetch("select 1", {})
+
+
+def test_a_page_that_is_damaged_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    warehouse = DuckDBWarehouse(path)
+    warehouse.load({}, [("create table t as select random() as a from range(100000)", {})])
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xff" * 1000)
+    with pytest.raises(WarehouseError, match=f"cannot be read: Corrupt database file: .*. {REMEDY}"):
+        warehouse.fetch("select sum(a) from t", {})
 
 
 def test_reading_before_anything_was_written_says_what_to_do(tmp_path: Path) -> None:
