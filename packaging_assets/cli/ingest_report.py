@@ -105,17 +105,31 @@ def _print_next(console: Console, settings: Settings, reports: Sequence[Delivery
     if any(report.quarantined and not report.is_already_delivered for report in reports):
         console.print("The bad rows are in the table raw.quarantine; deliver them again when corrected.")
     days = _days(reports)
-    if not days:
+    if days:
+        console.print(
+            f"Rows were added for {_span(days)}.{_build(settings, days, ' Next:')}", soft_wrap=True, markup=False
+        )
+    else:
         console.print("No row was added: the warehouse is as it was.")
-        return
-    span = f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+    # Whoever delivers again may have seen nothing of the first time, such as after a kill.
+    before = sorted({day for report in reports if report.is_already_delivered for day in report.days}.difference(days))
+    if before:
+        build = _build(settings, before, " If they were not built since:")
+        console.print(f"What came before has rows of {_span(before)}.{build}", soft_wrap=True, markup=False)
+
+
+def _span(days: Sequence[dt.date]) -> str:
+    return f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+
+
+def _build(settings: Settings, days: Sequence[dt.date], when: str) -> str:
+    """The command that builds the days, after `when`, and from when on those can be built that are not over."""
     # What is dated before the first partition belongs to it; a day has a partition once it is over.
     first, last = (max(day, settings.first_week) for day in (days[0], days[-1]))
     latest = _latest_day(settings)
-    build = f"packaging run warehouse --from {first} --to {min(last, latest)}{typed_home(settings)}"
-    then = f" Next: {build}" if first <= latest else ""
+    build = f"{when} packaging run warehouse --from {first} --to {min(last, latest)}{typed_home(settings)}"
     later = "" if last <= latest else f"\nDays after {latest} can be built once they are over."
-    console.print(f"Rows were added for {span}.{then}{later}", soft_wrap=True)
+    return (build if first <= latest else "") + later
 
 
 def _latest_day(settings: Settings) -> dt.date:

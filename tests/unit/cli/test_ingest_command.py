@@ -55,7 +55,29 @@ def test_the_same_file_again_says_so(tmp_path: Path, tests_file: Path) -> None:
     result = run(tmp_path / "home", "--tests", tests_file, "--max-bad-rows", "0.1")
     assert result.exit_code == 0
     assert "came before" in result.stdout
-    assert result.stdout.splitlines()[-1] == "No row was added: the warehouse is as it was."
+    assert result.stdout.splitlines()[-2] == "No row was added: the warehouse is as it was."
+
+
+def test_who_delivers_again_learns_which_days_to_build(tmp_path: Path, tests_file: Path) -> None:
+    home = tmp_path / "home"
+    # A process that is killed where the rows of the file are in, and nothing is printed yet.
+    killed = (
+        "import os, signal; from packaging_assets.cli import ingest_report; "
+        "ingest_report._print = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
+        "from packaging_assets.cli.ingest import ingest; "
+        f"ingest(['--home', {str(home)!r}, '--tests', {str(tests_file)!r}, '--max-bad-rows', '1'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", killed], check=False, capture_output=True)  # noqa: S603 - our own
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, b"")
+    more = tmp_path / "more.csv"
+    more.write_text(HEADER + "T20,P1,box,2025-01-08,t,t\nT21,P1,box,2025-01-09,t,t\n")
+    build = "packaging run warehouse --from 2025-01-{:02d} --to 2025-01-{:02d} --home " + str(home)
+    before = "What came before has rows of 3 days from 2025-01-06 to 2025-01-08. If they were not built since: "
+    assert run(home, "--tests", tests_file).stdout.splitlines()[-2:] == [
+        "No row was added: the warehouse is as it was.",
+        before + build.format(6, 8),
+    ]
+    assert run(home, "--tests", more).stdout.splitlines()[-1].endswith(f" Next: {build.format(8, 9)}")
 
 
 def test_json(tmp_path: Path, tests_file: Path) -> None:
