@@ -83,8 +83,7 @@ def pr_auc_not_below_champion(metrics: Metrics, policy: GatePolicy) -> Finding:
     rows, minority_rows = count(metrics, "validation_rows"), count(metrics, "minority_rows")
     lower, upper = difference - policy.confidence * error, difference + policy.confidence * error
     measured = (
-        f"PR-AUC minus that of champion version {count(metrics, 'champion', 'version')} is {difference:+.4f} "
-        f"(standard error {error:.4f}, {rows:,} rows)"
+        f"PR-AUC minus that of {_champion(metrics)} is {difference:+.4f} (standard error {error:.4f}, {rows:,} rows)"
     )
     if upper < policy.reject_below:
         is_decidable = minority_rows >= policy.min_minority_rows
@@ -97,6 +96,12 @@ def pr_auc_not_below_champion(metrics: Metrics, policy: GatePolicy) -> Finding:
         failed_as, limit = "WARN", policy.approve_above
         sentence = f"{measured}: undecided, between {lower:+.4f} and {upper:+.4f} where {limit:+.4f} is the limit."
     return Finding(failed_as, sentence, value=difference, limit=limit, standard_error=error, rows=rows)
+
+
+def _champion(metrics: Metrics) -> str:
+    """The champion by its model's name, since it is not always a version of the candidate's own model."""
+    model, version = find(metrics, "champion").get("model"), count(metrics, "champion", "version")
+    return f"champion {model} version {version}" if model else f"champion version {version}"
 
 
 def scores_are_calibrated(metrics: Metrics, policy: GatePolicy) -> Finding:

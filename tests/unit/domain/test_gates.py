@@ -137,6 +137,13 @@ def test_the_paired_verdict(difference: float, standard_error: float, minority_r
     assert check(verdict, "pr_auc_not_below_champion").severity == severity
 
 
+@pytest.mark.parametrize(("model", "said"), [("mailer", "mailer version 3"), (None, "version 3")])
+def test_the_champion_is_told_with_its_model_which_may_be_another_than_the_candidates(model: str | None, said: str):
+    verdict = judge(changed(GOOD, "champion/model", model), DEFAULT_POLICY)
+    sentence = check(verdict, "pr_auc_not_below_champion").sentence
+    assert sentence.startswith(f"PR-AUC minus that of champion {said} is +0.0010 (standard error 0.0030, ")
+
+
 @pytest.mark.parametrize(
     ("changes", "name", "severity"),
     [
