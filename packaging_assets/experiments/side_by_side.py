@@ -1,6 +1,6 @@
 """An experiment held against another one, against the model as its YAML has it, or against the champion before it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class Contender:
 class Comparison:
     """Everything is the first minus the second; `contenders` has both sides of each week.
 
-    `warning` says why the difference may not be that of what was set alone; "" where nothing speaks against it.
+    `warning` says why the difference may not be that of what was set alone, or which weeks it is not of; "" where
+    nothing speaks against it.
     """
 
     names: tuple[str, str]
@@ -53,18 +54,21 @@ class Comparison:
 
 
 def compare(bench: Workbench, identifier: str, other: str = AGAINST_BASELINE) -> Comparison:
-    """Hold an experiment against `other`: an id, "baseline" or "champion".
+    """Hold an experiment against `other`: an id, "baseline", or "champion" in the weeks that had one before them.
 
     Raises:
         ExperimentError: there is no such experiment, the two have no week in common or decide on different package
-            types, they share too few rows, there was no champion, or their artifacts were pruned.
+            types, they share too few rows, no week had a champion, or their artifacts were pruned.
     """
     record = bench.records.get(identifier)
     with refusals_told("Run the experiment again: "):
         if other in {AGAINST_BASELINE, AGAINST_CHAMPION}:
             name = f"{record.model} as in its YAML" if other == AGAINST_BASELINE else "champion"
-            pairs = [_against_itself(bench, week, other) for week in record.weeks]
-            return _comparison((record.id, name), (record.overrides, {}), pairs)
+            weeks = _weeks_with(record, other)
+            pairs = [_against_itself(bench, week, other) for week in weeks]
+            left_out = ", ".join(week.week for week in record.weeks if week not in weeks)
+            found = _comparison((record.id, name), (record.overrides, {}), pairs)
+            return replace(found, warning=f"Left out, since there was no champion before: {left_out}." * bool(left_out))
         second = bench.records.get(other)
         _check_comparable(record, second)
         shared = [(week, second.week(week.week)) for week in record.weeks]
@@ -126,6 +130,12 @@ def _comparison(
     scores = [(first.scores, second.scores) for first, second in pairs]
     mean = mean_difference(scores) if len(scores) > 1 else None
     return Comparison(names, overrides, tuple(compare_week(*pair) for pair in scores), tuple(pairs), mean)
+
+
+def _weeks_with(record: ExperimentRecord, other: str) -> Sequence[WeekRecord]:
+    """Its weeks with the baseline or the champion; all if none has one, so that the first is told."""
+    has_other = [week for week in record.weeks if other == AGAINST_BASELINE or week.champion is not None]
+    return has_other or record.weeks
 
 
 def _against_itself(bench: Workbench, week: WeekRecord, other: str) -> tuple[Contender, Contender]:

@@ -55,8 +55,21 @@ def test_several_weeks_have_a_mean_over_those_in_common(bench: Workbench):
     assert found.mean is not None
     assert found.mean.difference == pytest.approx(sum(week.difference for week in found.weeks) / 2)
     assert [week.week for week in compare(bench, both.id, last.id).weeks] == [WEEKS[1]]
-    with pytest.raises(ExperimentError, match="no champion before 2025-02-03"):
-        compare(bench, both.id, "champion")
+    assert (found.warning, compare(bench, both.id, last.id).warning) == ("", "")
+
+
+def test_the_weeks_that_had_a_champion_are_held_against_it_and_the_others_are_named(bench: Workbench):
+    both = run_experiment(bench, "mailer", {"parameters.depth": 5}, WEEKS)
+    found = compare(bench, both.id, "champion")
+    difference = pr_auc_of(bench, both.weeks[1].candidate) - pr_auc_of(bench, both.weeks[1].candidate, "champion_score")
+    assert [(week.week, week.difference) for week in found.weeks] == [(WEEKS[1], pytest.approx(difference))]
+    assert found.mean is None
+    assert found.warning == "Left out, since there was no champion before: 2025-02-03."
+    first = run_experiment(bench, "mailer", {"parameters.depth": 5}, WEEKS[:1])
+    with pytest.raises(
+        ExperimentError, match="There was no champion before 2025-02-03 to compare with: compare with b"
+    ):
+        compare(bench, first.id, "champion")
 
 
 def test_what_cannot_be_compared_is_told_in_one_sentence(bench: Workbench):
