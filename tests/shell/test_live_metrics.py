@@ -99,6 +99,10 @@ def test_each_model_is_held_against_its_own_validation(materialize: Run, measure
     assert (shown["outcomes"], shown["judging_rows"], shown["cache"]) == (400, 400, "miss")
     assert 0 < shown["pr_auc_bag_1"] < 0.8
     assert {"live_pr_auc", "live_calibration"} <= set(shown)
+    assert shown["figures_rest_on"].splitlines()[0] == "| model | rows | of the rarer label | PR-AUC | standard error |"
+    assert (
+        shown["figures_rest_on"].splitlines()[2].startswith(f"| bag_1 | 400 | 100 | {shown['pr_auc_bag_1']:.4f} | 0.0")
+    )
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     pr_auc = checks["live_pr_auc_not_below_validation"]
     assert (pr_auc.passed, pr_auc.severity) == (False, dg.AssetCheckSeverity.WARN)

@@ -3,7 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ def _check_results(folder: Path, result: StepResult) -> list[dg.AssetCheckResult
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
-    """Counts, figures by model, which the UI draws over the weeks, and the plots."""
+    """Counts, figures by model, which the UI draws over the weeks, what each of them rests on, and the plots."""
     models: list[Mapping[str, Any]] = read_json(folder / "live_metrics.json")["models"]
     figures = {f"pr_auc_{_name(model)}": model["pr_auc"] for model in models if model["pr_auc"] is not None}
     beside = {
@@ -171,8 +171,22 @@ def _metadata(folder: Path) -> dict[str, Any]:
         "judging_rows": sum(model["rows"] for model in models),
         **figures,
         **beside,
+        **({"figures_rest_on": dg.MetadataValue.md(_basis(models))} if figures else {}),
         **{name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})") for name, png in plots.items()},
     }
+
+
+def _basis(models: Sequence[Mapping[str, Any]]) -> str:
+    """A table of each model's PR-AUC with the rows behind it: over a handful any value is chance."""
+    lines = [
+        f"| {_name(model)} | {model['rows']:,} | {model['minority_rows']:,} | {model['pr_auc']:.4f} "
+        f"| {model['pr_auc_standard_error']:.4f} |"
+        for model in models
+        if model["pr_auc"] is not None
+    ]
+    return "\n".join(
+        ["| model | rows | of the rarer label | PR-AUC | standard error |", "|---|---|---|---|---|", *lines]
+    )
 
 
 def _name(model: Mapping[str, Any]) -> str:
