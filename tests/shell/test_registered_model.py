@@ -187,7 +187,7 @@ def test_refuses_a_model_that_was_trained_after_another_was_judged(materialize: 
     trained_since = shelf.put("mailer/model", WEEK, {"model.json": "other"}, "trained by a run beside")
     name, message = error_of(register(materialize, shelf))
     assert name == "GateEvidenceError"
-    assert f"mailer/metrics {WEEK}: {metrics.uri} judged another model than {trained_since.uri}" in message
+    assert f"mailer/metrics {WEEK}: {metrics.uri} is not about {trained_since.uri}" in message
     assert shelf.registry.versions() == []
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactInput, ArtifactStore
-from packaging_assets.components.assets.registered_model import GateEvidenceError
+from packaging_assets.components.assets.registered_model import refuse_others_than_judged
 from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
@@ -62,7 +62,10 @@ def model_card_asset(
             "features": runner.upstream("features"),
         }
         evaluation = artifact_store.parts(inputs["metrics"].artifact)
-        refuse_others_than_judged(inputs, evaluation.inputs)
+        shown = {name: source.artifact for name, source in inputs.items() if name in evaluation.inputs}
+        refuse_others_than_judged(
+            inputs["metrics"].artifact, evaluation.inputs, shown, otherwise="No card was written."
+        )
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(inputs["metrics"].artifact, scratch)
             metrics, verdict = read_json(folder / "metrics.json"), stored_verdict(folder)
@@ -90,26 +93,6 @@ def model_card_asset(
         return materialized(result, metadata={"card": f"{result.artifact.uri}/{CARD}", **essentials})
 
     return model_card
-
-
-def refuse_others_than_judged(inputs: Mapping[str, ArtifactInput], judged: Mapping[str, str]) -> None:
-    """Hold what the card would be written from against what its metrics are about; another run may have made it since.
-
-    Args:
-        inputs: the card's, by name.
-        judged: the content hashes of what the metrics were made from, by the same names.
-
-    Raises:
-        GateEvidenceError: one is another.
-    """
-    metrics = inputs["metrics"].artifact
-    for name, source in inputs.items():
-        if name in judged and source.artifact.content_hash != judged[name]:
-            raise GateEvidenceError(
-                f"{metrics.asset_key} {metrics.partition}: {metrics.uri} is not about {source.artifact.uri}, which was "
-                f"made since. No card was written. Materialize {metrics.asset_key} for {metrics.partition} again, then "
-                "this asset."
-            )
 
 
 def _lineage(name: str, source: ArtifactInput) -> LineageEntry:

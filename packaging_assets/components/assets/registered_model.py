@@ -53,7 +53,8 @@ def registered_model_asset(
         week = context.partition_key
         model = _current(artifact_store, f"{spec.name}/model", week)
         metrics = _current(artifact_store, f"{spec.name}/metrics", week)
-        refuse_unjudged_model(model, metrics, judged=artifact_store.parts(metrics).inputs.get(CANDIDATE))
+        judged = artifact_store.parts(metrics).inputs
+        refuse_others_than_judged(metrics, judged, {CANDIDATE: model}, otherwise="Nothing was registered.")
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(metrics, scratch)
             verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
@@ -125,23 +126,26 @@ def recorded_checks(instance: dg.DagsterInstance, model: str, run: dg.DagsterRun
     }
 
 
-def refuse_unjudged_model(model: Artifact, metrics: Artifact, *, judged: str | None) -> None:
-    """Hold the model against the one that was judged; it may have been trained anew since, or by a run beside this one.
+def refuse_others_than_judged(
+    metrics: Artifact, judged: Mapping[str, str], sources: Mapping[str, Artifact], *, otherwise: str
+) -> None:
+    """Hold what is to be registered or shown against what was judged; another run may have made it since.
 
     Args:
-        model: what would be registered.
         metrics: by whose verdict.
-        judged: the content hash of the model that the metrics are about.
+        judged: the content hashes of what the metrics were made from, by name.
+        sources: what would be registered or shown, by the same names.
+        otherwise: what was not done, if one is another: a sentence.
 
     Raises:
-        GateEvidenceError: that is another model.
+        GateEvidenceError: one is another.
     """
-    if model.content_hash != judged:
-        raise GateEvidenceError(
-            f"{metrics.asset_key} {metrics.partition}: {metrics.uri} judged another model than {model.uri}, which was "
-            f"trained since. Nothing was registered. Materialize {metrics.asset_key} for {metrics.partition} again, "
-            "then this asset."
-        )
+    for name, source in sources.items():
+        if source.content_hash != judged.get(name):
+            raise GateEvidenceError(
+                f"{metrics.asset_key} {metrics.partition}: {metrics.uri} is not about {source.uri}, which was made "
+                f"since. {otherwise} Materialize {metrics.asset_key} for {metrics.partition} again, then this asset."
+            )
 
 
 def refuse_unproven_verdict(recorded: Mapping[str, tuple[str, bool]], verdict: Verdict, metrics: Artifact) -> None:
