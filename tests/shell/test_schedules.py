@@ -11,6 +11,7 @@ from packaging_assets.definitions import build_definitions
 from packaging_assets.defs.automation.schedules import (
     PREDICTIONS,
     daily_schedule,
+    due_days,
     unpredicted_days,
 )
 from packaging_assets.jobs import DAILY_JOB
@@ -212,7 +213,7 @@ def test_a_day_is_due_at_the_set_time_and_for_the_set_number_of_days(
 ) -> None:
     settings = home.model_copy(update={"catch_up_days": 3})
     now = dt.datetime.fromisoformat(f"2025-01-10T{at}+00:00")
-    assert [str(day) for day in unpredicted_days(instance, settings, now).open] == due
+    assert [str(day) for day in unpredicted_days(instance, settings, due_days(settings, now)).open] == due
 
 
 @pytest.mark.parametrize(("at", "due"), [("03:44", ["2025-01-08"]), ("03:45", ["2025-01-08", "2025-01-09"])])
@@ -221,7 +222,7 @@ def test_the_minutes_of_the_set_time_count(
 ) -> None:
     settings = home.model_copy(update={"catch_up_days": 3, "daily_at": dt.time(3, 45)})
     now = dt.datetime.fromisoformat(f"2025-01-10T{at}+00:00")
-    assert [str(day) for day in unpredicted_days(instance, settings, now).open][-len(due) :] == due
+    assert [str(day) for day in unpredicted_days(instance, settings, due_days(settings, now)).open][-len(due) :] == due
 
 
 def test_cron_times_are_those_of_the_settings(settings: Settings) -> None:

@@ -109,9 +109,9 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
     def daily_inference_schedule(
         context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        now = context.scheduled_execution_time
-        changed = changed_days(warehouse, settings, due_days(settings, now))
-        days = unpredicted_days(context.instance, settings, now, changed=changed)
+        due = due_days(settings, context.scheduled_execution_time)
+        changed = changed_days(warehouse, settings, due)
+        days = unpredicted_days(context.instance, settings, due, changed=changed)
         arrived = days_with_products(warehouse, days.open)
         ready = [day for day in days.open if day in arrived]
         for day in ready:
@@ -130,9 +130,9 @@ def due_days(settings: Settings, now: dt.datetime) -> list[dt.date]:
 
 
 def unpredicted_days(
-    instance: dg.DagsterInstance, settings: Settings, now: dt.datetime, *, changed: ChangedDays = NOTHING_CHANGED
+    instance: dg.DagsterInstance, settings: Settings, due: Sequence[dt.date], *, changed: ChangedDays = NOTHING_CHANGED
 ) -> UnpredictedDays:
-    """Days that are due and without predictions, or changed since; a run under way goes before the attempts there were.
+    """Due days without predictions, or changed since; a run under way goes before the attempts there were.
 
     A day whose rows changed, and whose build then failed, is neither predicted from them nor built any more.
     """
@@ -140,7 +140,7 @@ def unpredicted_days(
     under_way = _partitions(instance, UNFINISHED)
     attempts = _partitions(instance, GIVEN_UP)
     days = UnpredictedDays()
-    for day in due_days(settings, now):
+    for day in due:
         key = day.isoformat()
         is_changed = day in changed.outdated or (day in changed.not_built and attempts[key] > 0)
         if key not in done or is_changed:
