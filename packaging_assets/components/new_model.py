@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from packaging_assets.artifacts.flushing import write_whole
 from packaging_assets.components.field_problems import field_problems
 from packaging_assets.components.model_files import COMPONENT_TYPE, component_files
 from packaging_assets.components.model_set import ModelSet, ModelSetError
@@ -70,7 +71,7 @@ def write_new_model(folder: Path, name: str, asked: NewModel, models: ModelSet, 
     text = new_model_yaml(name, asked, models, defs)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "defs.yaml"
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return path
 
 
