@@ -8,7 +8,7 @@ from packaging_assets.cli.experiment_tune import tune
 from packaging_assets.cli.experiment_values import parse_settings
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.models_output import print_json
-from packaging_assets.cli.options import CommandGroup, home_option, json_option, refuse_absent_home
+from packaging_assets.cli.options import CommandGroup, Utf8Text, home_option, json_option, refuse_absent_home
 from packaging_assets.settings import Settings
 
 
@@ -42,10 +42,15 @@ experiment.add_command(tune)
 )
 @click.argument("model")
 @click.option(
-    "--set", "given", metavar="FIELD=VALUE", multiple=True, help="A field of the model's YAML, dotted; repeatable."
+    "--set",
+    "given",
+    type=Utf8Text(),
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="A field of the model's YAML, dotted; repeatable.",
 )
 @click.option("--week", "weeks", multiple=True, help="A week's Monday, repeatable [default: the latest with data].")
-@click.option("--name", "label", default="", help="What to call it in lists.")
+@click.option("--name", "label", type=Utf8Text(), default="", help="What to call it in lists.")
 @json_option
 @home_option
 def run(

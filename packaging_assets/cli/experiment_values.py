@@ -41,12 +41,15 @@ def parse_value(text: str) -> Any:
     from packaging_assets.components.yaml_file import FAULTS
 
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # "\ud800" alone is no text that can be kept
     except (ValueError, RecursionError):
         pass
+    else:
+        return value
     try:
         value = yaml.safe_load(text)
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except TypeError:
         return text
     except FAULTS:

@@ -44,6 +44,20 @@ class HomeFolder(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Utf8Text(click.ParamType):
+    """Text that can be kept: what Python makes of an argument that is not UTF-8 no file or database takes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!a} is not UTF-8: write it again.", param, ctx)
+        return str(value)
+
+
 class NumberRange(click.FloatRange):
     """A number within bounds; click lets `nan` pass, which is neither below a bound nor above."""
 

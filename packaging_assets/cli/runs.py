@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from packaging_assets.cli.models_options import example
-from packaging_assets.cli.options import CommandGroup, home_option, json_option
+from packaging_assets.cli.options import CommandGroup, Utf8Text, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def list_runs(settings: Settings, limit: int, *, failed: bool, as_json: bool) ->
 
 
 @runs.command(epilog=example("packaging runs retry last", "packaging runs retry 3f9a2c41"))
-@click.argument("run", metavar="RUN_ID|last")
+@click.argument("run", type=Utf8Text(), metavar="RUN_ID|last")
 @click.option("--force", is_flag=True, help=FORCE)
 @home_option
 def retry(settings: Settings, run: str, *, force: bool) -> None:

@@ -201,3 +201,19 @@ def test_a_mistyped_home_is_refused_and_not_made(tmp_path, arguments):
     assert result.exit_code == 1
     assert str(home) in result.stderr
     assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "retry", "\udcff"],
+        ["experiment", "run", "mailer", "--name", "\udcff"],
+        ["experiment", "run", "mailer", "--set", "description=\udcff"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:-1]),
+)
+def test_an_argument_that_is_not_utf_8_is_refused(tmp_path, arguments):
+    prepare_dagster_home(load_settings(tmp_path))
+    result = CliRunner().invoke(main, [*arguments, "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith("\\udcff' is not UTF-8: write it again.")

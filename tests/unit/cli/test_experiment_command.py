@@ -44,7 +44,18 @@ def test_values_are_json_or_yaml(text: str, value: object):
 
 @pytest.mark.parametrize(
     "text",
-    ["[1, 2", ".nan", ".inf", "9" * 5000, "[" * 3000, "- " * 1000, "!!timestamp x", '!!float ""'],
+    [
+        "[1, 2",
+        ".nan",
+        ".inf",
+        "9" * 5000,
+        "[" * 3000,
+        "- " * 1000,
+        "!!timestamp x",
+        '"\\ud800"',
+        '{"a": "\\udfff"}',
+        '!!float ""',
+    ],
     ids=lambda t: t[:15],
 )
 def test_what_is_neither_is_refused(text: str):
