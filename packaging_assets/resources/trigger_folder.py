@@ -94,7 +94,7 @@ class TriggerFolder:
         if _read(taken) != content:
             taken.unlink()
             return False
-        self._name_file(identity).write_text(name)
+        self._name_file(identity).write_bytes(os.fsencode(name))
         waiting.unlink(missing_ok=True)
         return True
 
@@ -150,7 +150,9 @@ class TriggerFolder:
             waiting=self._dropped() if self._root.is_dir() else [],
             taken=sorted(path.name for path in (self._root / TAKEN).glob("*.json")),
             done={path.name.removesuffix(RUNS_SUFFIX): _runs_in(path) for path in done},
-            rejected={path.name.removesuffix(ERROR_SUFFIX): path.read_text().splitlines() for path in rejected},
+            rejected={
+                path.name.removesuffix(ERROR_SUFFIX): path.read_text(errors="replace").splitlines() for path in rejected
+            },
         )
 
     def _dropped(self) -> list[str]:
@@ -205,7 +207,7 @@ class TriggerFolder:
     def _name_of(self, identity: str) -> str:
         """What the taken file was called when it was dropped."""
         try:
-            return self._name_file(identity).read_text()
+            return os.fsdecode(self._name_file(identity).read_bytes())
         except FileNotFoundError:
             return f"{identity}.json"
 

@@ -323,6 +323,27 @@ def test_a_file_whose_name_is_like_ours_harms_nobody(home: Home):
     assert sorted(len(problems) for problems in contents.rejected.values()) == [1, 1]
 
 
+def test_a_file_whose_name_is_not_utf_8_launches_at_the_first_look(folder: LocalHome):
+    folder.drop(TRAIN, os.fsdecode(b"b\xe4d.json"))
+
+    first, second = folder.look(), folder.look()
+
+    (launch,) = first.launches
+    assert (first.trouble, second.done) == ([], {launch.trigger: {"2025-01-13": "run-2025-01-13"}})
+    short = launch.trigger[:12]
+    assert folder.files("done") == [f"{short}-b_d.json", f"{short}-b_d.json.run.json"]
+
+
+def test_a_damaged_reason_of_a_rejection_does_not_keep_the_others_from_being_listed(folder: LocalHome):
+    folder.drop(b"[]", "list.json")
+    folder.look()
+    (folder.root / "rejected" / "damaged.json.error.txt").write_bytes(b"\xff")
+    assert {name: len(problems) for name, problems in folder.store.contents(9).rejected.items()} == {
+        "damaged.json": 1,
+        "list.json": 1,
+    }
+
+
 def test_names_cannot_leave_the_folder_or_write_over_what_was_rejected_before(folder: LocalHome):
     for _ in range(2):
         folder.drop(b"[]", "a..\n$(x)é.json")
