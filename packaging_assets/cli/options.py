@@ -94,12 +94,19 @@ def told_in_one_sentence(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **options)
         except Exception as error:
-            sentence = _in_one_sentence(error)
+            sentence = _in_one_sentence(_beneath_dagster(error))
             if sentence is None:
                 raise
             raise click.ClickException(sentence) from None
 
     return telling
+
+
+def _beneath_dagster(error: Exception) -> Exception:
+    """What went wrong, where Dagster raised an exception of its own from it, as it does when it loads the project."""
+    while type(error).__module__.startswith("dagster.") and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
 
 
 def _in_one_sentence(error: Exception) -> str | None:

@@ -14,6 +14,7 @@ from packaging_assets.cli.runs import runs
 from packaging_assets.domain.feature_sets import FeatureSetError
 from packaging_assets.domain.registry import RegistryError
 from packaging_assets.home import prepare_dagster_home
+from packaging_assets.resources.dbt_project import DbtProjectError
 from packaging_assets.resources.warehouse import WarehouseError
 from packaging_assets.settings import SettingsError, load_settings
 
@@ -55,6 +56,16 @@ def test_what_aws_answers(tmp_path):
 def test_what_the_platform_itself_says(tmp_path, error):
     result = run(error, tmp_path)
     assert (result.exit_code, result.stderr) == (1, f"Error: {error}\n")
+
+
+def test_what_went_wrong_while_dagster_loaded_the_project(tmp_path, monkeypatch):
+    def refuse(_settings):
+        raise DbtProjectError("The dbt project does not parse: unexpected '}' in models/stg_products.sql")
+
+    monkeypatch.setattr("packaging_assets.components.dbt_specs.dbt_manifest", refuse)
+    result = CliRunner().invoke(main, ["run", "weekly@2025-01-06", "--home", str(tmp_path)])
+    said = "Error: The dbt project does not parse: unexpected '}' in models/stg_products.sql\n"
+    assert (result.exit_code, result.stderr.splitlines(keepends=True)[-1]) == (1, said)
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
