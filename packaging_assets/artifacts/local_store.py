@@ -196,7 +196,7 @@ class LocalArtifactStore:
         folder = self._root / artifact.uri
         said = _read_json(folder / CONFIRMED) if (folder / CONFIRMED).is_file() else artifact.provenance
         if "computed_at" in said:
-            return dt.datetime.fromisoformat(said["computed_at"])
+            return _moment(folder, said["computed_at"])
         return dt.datetime.fromtimestamp((folder / PROVENANCE).stat().st_mtime, dt.UTC)
 
     def is_expired(self, artifact: Artifact) -> bool:
@@ -308,6 +308,13 @@ def _load(folder: Path, asset_key: str, partition: str | None, fingerprint: str)
         raise _damaged(folder, f"{folder / MANIFEST} {error}") from error
     _check_files(folder, artifact.files)
     return artifact
+
+
+def _moment(folder: Path, said: Any) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        raise _damaged(folder, f"it was computed at {said!r}, which is no time") from None
 
 
 def _check_files(folder: Path, files: Mapping[str, FileEntry]) -> None:

@@ -318,3 +318,13 @@ def test_a_fingerprint_of_another_layout_is_damage(store, commit, tmp_path):
         ArtifactError, match=r"fingerprint\.json does not say what it was made from\. Delete the folder"
     ):
         store.parts(artifact)
+
+
+@pytest.mark.parametrize("said", ['"yesterday"', "3"])
+def test_a_time_that_is_none_is_damage(store, commit, root, said):
+    artifact = commit()
+    provenance = root / artifact.uri / "provenance.json"
+    provenance.chmod(0o644)
+    provenance.write_text(f'{{"computed_at": {said}}}')
+    with pytest.raises(ArtifactError, match=r"Damaged artifact: it was computed at .*, which is no time\. Delete the "):
+        store.computed_at(store.get(artifact.uri))
