@@ -208,6 +208,11 @@ class Settings(AwsSettings, BaseSettings):
                 "Dagster names its files by URLs, and would take this for another path: name a folder without '?', and "
                 "without '%' before two hexadecimal digits"
             )
+        if {"*", "["} & {*str(home)}:
+            raise ValueError(
+                "Dagster looks for its configuration, and DuckDB for rows, by patterns, and would take this for one: "
+                "name a folder without '*' and '['"
+            )
         return home
 
     @property

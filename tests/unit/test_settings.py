@@ -167,7 +167,13 @@ def test_a_home_that_dagster_would_take_for_another_path_is_refused(tmp_path: Pa
         load_settings(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["a b", "ä#b", "100%", "a&b=c"])
+@pytest.mark.parametrize("name", ["a*", "a[b]", "["])
+def test_a_home_that_would_be_taken_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=r"take this for one: name a folder without '\*' and '\['"):
+        load_settings(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a b", "a]b", "ä#b", "100%", "a&b=c"])
 def test_a_home_of_any_other_name_keeps_dagsters_records(tmp_path: Path, name: str) -> None:
     settings = load_settings(tmp_path / name)
     prepare_dagster_home(settings)
