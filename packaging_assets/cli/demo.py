@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from packaging_assets.cli.options import HomeFolder, json_option, refusals_in, told_in_one_sentence, typed_home
+from packaging_assets.cli.options import NamedFolder, json_option, refusals_in, told_in_one_sentence, typed_home
 
 if TYPE_CHECKING:
     from packaging_assets.settings import Settings
@@ -30,7 +30,7 @@ NO_INCIDENT = "none"
     metavar="KIND@WEEK[:SHARE]",
     help=f"A fault to inject, repeatable, or {NO_INCIDENT!r}.  [default: {DEFAULT_INCIDENT}, given five weeks]",
 )
-@click.option("--home", type=HomeFolder(), help="The home folder.")
+@click.option("--home", type=NamedFolder(), help="The home folder.")
 @json_option
 @told_in_one_sentence
 def demo(products: int, weeks: int, seed: int, incidents: tuple[str, ...], home: Path | None, as_json: bool) -> None:

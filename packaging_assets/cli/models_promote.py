@@ -8,11 +8,11 @@ import click
 from packaging_assets.cli.models_decisions import show_in_graph
 from packaging_assets.cli.models_options import actor_option, decider, example, find_version, reason_option
 from packaging_assets.cli.models_output import print_json, version_json
-from packaging_assets.cli.options import HomeFolder, json_option, told_in_one_sentence
+from packaging_assets.cli.options import NamedFolder, json_option, told_in_one_sentence
 from packaging_assets.domain.registry import RegistryError, Status
 from packaging_assets.settings import Settings, SettingsError, load_settings
 
-home = HomeFolder()
+home = NamedFolder()
 
 
 @click.command(

@@ -28,8 +28,8 @@ class CommandGroup(click.Group):
             )
 
 
-class HomeFolder(click.Path):
-    """The folder of a home, which need not be there yet; an empty name, as an unset variable leaves it, is refused.
+class NamedFolder(click.Path):
+    """A folder, such as a home, which need not be there yet; an empty name, as an unset variable leaves it, is refused.
 
     As a path it would be the folder that one is in.
     """
@@ -74,7 +74,7 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--home",
-        type=HomeFolder(),
+        type=NamedFolder(),
         default=None,
         help="The home folder [default: PACKAGING_HOME, else .packaging/ in the project].",
     )

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from packaging_assets.cli.options import refusals_in, told_in_one_sentence
+from packaging_assets.cli.options import NamedFolder, refusals_in, told_in_one_sentence
 
 
 @click.command(short_help="Write a synthetic retailer's deliveries to files.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NamedFolder(),
     required=True,
     help="Folder to write; an earlier simulation in it is replaced, anything else is refused.",
 )
@@ -57,5 +57,6 @@ def simulate(out: Path, products: int, weeks: int, seed: int, incidents: tuple[s
         f"{products:,} products, {len(retailer.deliveries)} deliveries from {retailer.first_week} to "
         f"{retailer.last_day} in {out}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )

@@ -104,6 +104,7 @@ def test_a_mistake_of_the_program_keeps_its_trace(tmp_path):
     [
         ["runs", "list", "--home", ""],
         ["demo", "--home", ""],
+        ["simulate", "--out", ""],
         ["models", "promote", "mailer", "1", "--from", "", "--to", "live", "--reason", "x"],
     ],
     ids=lambda arguments: arguments[0],
