@@ -203,6 +203,10 @@ class Settings(AwsSettings, BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         home = value.expanduser().absolute()
+        try:
+            str(home).encode()
+        except UnicodeEncodeError:
+            raise ValueError("its path is not UTF-8, which DuckDB and Arrow cannot open: rename the folder") from None
         if "?" in str(home) or unquote(str(home)) != str(home):
             raise ValueError(
                 "Dagster names its files by URLs, and would take this for another path: name a folder without '?', and "

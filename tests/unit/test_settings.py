@@ -1,4 +1,5 @@
 import datetime as dt
+import os
 import re
 from pathlib import Path
 
@@ -171,6 +172,11 @@ def test_a_home_that_dagster_would_take_for_another_path_is_refused(tmp_path: Pa
 def test_a_home_that_would_be_taken_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=r"take this for one: name a folder without '\*' and '\['"):
         load_settings(tmp_path / name)
+
+
+def test_a_home_whose_path_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="its path is not UTF-8, which DuckDB and Arrow cannot open: rename the f"):
+        load_settings(tmp_path / os.fsdecode(b"\xff"))
 
 
 @pytest.mark.parametrize("name", ["a b", "a]b", "ä#b", "100%", "a&b=c"])
