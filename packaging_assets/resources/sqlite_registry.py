@@ -161,8 +161,8 @@ class SqliteModelRegistry(RecordedDecisions):
                 yield connection
         except DBAPIError as error:
             raise RegistryError(
-                f"The registry {self._path} cannot be used ({error.orig}): check that it is a registry, that it may be "
-                "written, and that no other process holds it."
+                f"The registry {self._path} cannot be used ({error.orig}): check that it is a registry, that its disk "
+                "has room, that it may be written, and that no other process holds it."
             ) from error
 
     def _check_layout(self, connection: sa.Connection) -> None:
