@@ -94,7 +94,9 @@ class Settings(AwsSettings, BaseSettings):
         "everything dated before it belongs to the first partition.",
     )
     last_day: dt.date | None = Field(
-        default=None, description="The last day with a partition; none means that partitions go on with the calendar."
+        default=None,
+        le=dt.date(9998, 12, 31),  # the day after, and the month after, are dates as well
+        description="The last day with a partition; none means that partitions go on with the calendar.",
     )
     daily_at: dt.time = Field(default=dt.time(3, 0), description="UTC time from which the daily job may start.")
     weekly_at: dt.time = Field(default=dt.time(5, 0), description="UTC time of the weekly training, on Mondays.")
@@ -111,7 +113,7 @@ class Settings(AwsSettings, BaseSettings):
         default=200_000, ge=1, description="Products per Parquet chunk of an inventory; one chunk is scored at a time."
     )
     maturity_days: int = Field(
-        default=14, ge=0, description="Days after shipping until customer feedback counts as evidence."
+        default=14, ge=0, le=36_500, description="Days after shipping until customer feedback counts as evidence."
     )
     max_bad_row_share: float = Field(
         default=0.01,

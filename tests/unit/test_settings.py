@@ -70,6 +70,8 @@ def test_a_relative_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ("WAREHOUSE_MEMORY_LIMIT", "lots", "match pattern"),
         ("THREADS", "0", "greater than or equal to 1"),
         ("THREADS", "1025", "less than or equal to 1024"),
+        ("LAST_DAY", "9999-12-31", "less than or equal to 9998-12-31"),
+        ("MATURITY_DAYS", "36501", "less than or equal to 36500"),
     ],
 )
 def test_an_unusable_value_is_named_with_its_remedy(
