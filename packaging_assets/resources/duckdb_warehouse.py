@@ -32,6 +32,7 @@ _REMEDY = (
     "See that its disk has room and that it may be read and written. If it is damaged, put a copy in its place, or "
     "move it away and deliver everything again (packaging ingest)."
 )
+_MORE_MEMORY = "Give it more by the setting warehouse_memory_limit."
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -147,7 +148,8 @@ class DuckDBWarehouse:
         raise ValueError(f"attempts is {self._attempts}; at least 1 is needed")
 
     def _unusable(self, how: str, error: duckdb.Error) -> WarehouseError:
-        return WarehouseError(f"The warehouse {self.path} {how}: {str(error).rstrip('.!')}. {_REMEDY}")
+        remedy = _MORE_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else _REMEDY
+        return WarehouseError(f"The warehouse {self.path} {how}: {str(error).rstrip('.!')}. {remedy}")
 
 
 @contextmanager

@@ -132,6 +132,13 @@ def test_a_page_that_is_damaged_is_told_with_what_to_do(tmp_path: Path) -> None:
         warehouse.fetch("select sum(a) from t", {})
 
 
+def test_too_little_memory_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    DuckDBWarehouse(path).create_tables()
+    with pytest.raises(WarehouseError, match=r"(?s)cannot be opened: Out of Memory.*by the setting warehouse_memory_l"):
+        DuckDBWarehouse(path, memory_limit="0MB").fetch("select 1", {})
+
+
 def test_reading_before_anything_was_written_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match=r"There is no warehouse at .*none\.duckdb; ingest data first"):
         DuckDBWarehouse(tmp_path / "none.duckdb").fetch("select 1", {})
