@@ -8,7 +8,7 @@ from packaging_assets.cli.experiment_tune import tune
 from packaging_assets.cli.experiment_values import parse_settings
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.models_output import print_json
-from packaging_assets.cli.options import CommandGroup, Utf8Text, home_option, json_option, refuse_absent_home
+from packaging_assets.cli.options import CommandGroup, Utf8Text, home_option, json_option
 from packaging_assets.settings import Settings
 
 
@@ -62,7 +62,6 @@ def run(
     are not run again, whoever ran them first. The same experiment again is the same id.
     """
     overrides = parse_settings(given)
-    refuse_absent_home(settings)
     with experiment_errors_told():
         from rich.console import Console
 

@@ -8,7 +8,7 @@ import click
 from packaging_assets.cli.experiment_output import comparison_json, experiment_errors_told, print_comparison
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.models_output import print_json
-from packaging_assets.cli.options import home_option, json_option, refuse_absent_home
+from packaging_assets.cli.options import home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def compare(settings: Settings, identifier: str, other: str, plot: Path | None, 
     with its standard error. Over several weeks there is also the mean, whose error allows for the same products
     validating in every week.
     """
-    refuse_absent_home(settings)
     with experiment_errors_told():
         from packaging_assets.experiments.side_by_side import compare as hold_against
         from packaging_assets.experiments.workbench import Workbench

@@ -9,7 +9,7 @@ from packaging_assets.cli.experiment_output import experiment_errors_told, print
 from packaging_assets.cli.experiment_values import read_space
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.models_output import print_json
-from packaging_assets.cli.options import NumberRange, home_option, json_option, refuse_absent_home
+from packaging_assets.cli.options import NumberRange, home_option, json_option
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ def tune(
     Trials are judged by training rows that are held out, never by the validation rows: those judge the best trial,
     once, at the end.
     """
-    refuse_absent_home(settings)
     with experiment_errors_told():
         from packaging_assets.experiments.tuning import Search
         from packaging_assets.experiments.workbench import Workbench
