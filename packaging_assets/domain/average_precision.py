@@ -133,17 +133,26 @@ def paired_average_precision_difference(
     """
     difference = average_precision(y, second_scores) - average_precision(y, first_scores)
     influences = influence(y, second_scores) - influence(y, first_scores)
-    return PairedDifference(difference, _jackknife_error(influences, groups))
+    return PairedDifference(difference, error_of_sum(influences, groups))
 
 
 def average_precision_error(y: Labels, scores: FloatArray, groups: Groups | None = None) -> float:
     """Standard error of one average precision, likewise. Shapes (n,)."""
-    return _jackknife_error(influence(y, scores), groups)
+    return error_of_sum(influence(y, scores), groups)
 
 
-def _jackknife_error(influences: FloatArray, groups: Groups | None) -> float:
-    parts = influences if groups is None else np.bincount(groups, weights=influences)
+def error_of_sum(values: FloatArray, groups: Groups | None = None) -> float:
+    """Standard error of the sum of values around zero, shape (n,); those of a group are added up before squaring."""
+    parts = values if groups is None else np.bincount(groups, weights=values)
     return float(np.sqrt((parts**2).sum()))
+
+
+def error_of_mean(values: FloatArray, groups: Groups | None = None) -> float:
+    """Standard error of the mean of values, shape (n,); NaN where all are of one group."""
+    units = len(values) if groups is None else len(np.unique(groups))
+    if units < 2:  # noqa: PLR2004 - nothing varies in one
+        return float("nan")
+    return error_of_sum(values - values.mean(), groups) / len(values) * float(np.sqrt(units / (units - 1)))
 
 
 class AreaAtRate(NamedTuple):

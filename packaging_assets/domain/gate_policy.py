@@ -36,7 +36,8 @@ class GatePolicy(WrittenFields):
     min_minority_rows: int = Field(
         default=400,
         ge=1,
-        description="With fewer validation rows of the rarer label the comparison is left to a person.",
+        description="With fewer validation rows of the rarer label the comparison is left to a person; with a split by "
+        "groups, with fewer groups that have such rows.",
     )
     min_random_minority_rows: int = Field(
         default=400,
@@ -146,7 +147,10 @@ class GatePolicy(WrittenFields):
     )
     slice_band_count: int = Field(default=4, ge=2, le=20, description="Bands of equally many rows per such column.")
     slice_min_minority_rows: int = Field(
-        default=20, ge=1, description="Slices with fewer rows of the rarer label are not compared."
+        default=20,
+        ge=1,
+        description="Slices with fewer rows of the rarer label are not compared; with a split by groups, with fewer "
+        "groups that have such rows.",
     )
     slice_significance: float = Field(
         default=0.01,

@@ -57,7 +57,7 @@ from packaging_assets.domain.scored_rows import (
     toward,
 )
 from packaging_assets.domain.slices import compare_slices, slice_rows
-from packaging_assets.domain.splits import group_numbers
+from packaging_assets.domain.splits import GROUP, group_numbers
 from packaging_assets.domain.svg_charts import standalone_svg
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def evaluate(inputs: Mapping[str, Path], params: EvaluateParams, output: Path) -
             `features.keep_features`; `labels`: by `labels.resolve_labels`.
         params: package type, week, policy and the champion's version.
         output: gets metrics.json, verdict.json, scores.parquet (`product_id`, `label`, `candidate_score`,
-            `champion_score`, the last null without a champion), pr_curve.svg and calibration.svg.
+            `champion_score`, which is null without a champion, and `GROUP`, a number for each, where the split has
+            groups), pr_curve.svg and calibration.svg.
 
     Raises:
         EvaluationError: champion, its metrics and `champion_version` do not come together, the features are not the
@@ -309,7 +310,7 @@ def _slices(known: pa.Table, scored: Scored, minority_label: int, policy: GatePo
         dimensions = slice_rows(feature_frame(known.select(columns.columns).take(position), columns), policy)
     y, candidate = toward(minority_label, scored.y, scored.candidate)
     _, champion = toward(minority_label, scored.y, scored.champion)
-    return compare_slices(dimensions, y, candidate, champion, policy)
+    return compare_slices(dimensions, y, candidate, champion, policy, scored.groups)
 
 
 def _describe_candidate(
@@ -386,6 +387,7 @@ def _write_scores(scored: Scored, path: Path) -> None:
         "label": pa.array(scored.y, pa.int8()),
         "candidate_score": pa.array(scored.candidate, pa.float64()),
         "champion_score": champion,
+        **({} if scored.groups is None else {GROUP: pa.array(scored.groups, pa.int32())}),
     }
     write_parquet(pa.table(columns), path)
 

@@ -5,18 +5,21 @@ They are of one model, or of two that decide on one package type: a shadow model
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from packaging_assets.domain.average_precision import (
     FloatArray,
+    Groups,
     Labels,
     average_precision,
+    error_of_mean,
     paired_average_precision_difference,
 )
 from packaging_assets.domain.json_files import read_json
@@ -27,6 +30,7 @@ from packaging_assets.domain.parquet_files import read_parquet
 from packaging_assets.domain.registry import ModelVersion
 from packaging_assets.domain.scored_rows import toward
 from packaging_assets.domain.slices import log_losses
+from packaging_assets.domain.splits import GROUP
 
 
 class ComparisonError(ValueError):
@@ -44,12 +48,16 @@ class ComparedVersion:
 
 @dataclass(frozen=True)
 class SharedScores:
-    """Rows that both versions scored: shapes (rows,), y = 1 the rarer label, `note` where the scores come from."""
+    """Rows that both versions scored: shapes (rows,), y = 1 the rarer label, `note` where the scores come from.
+
+    `groups` are those of the split, where it has any.
+    """
 
     y: Labels
     first: FloatArray
     second: FloatArray
     note: str
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,7 @@ def shared_scores(first: ComparedVersion, second: ComparedVersion) -> SharedScor
 
 def differences(shared: SharedScores) -> list[Difference]:
     """PR-AUC and log loss on the shared rows."""
-    paired = paired_average_precision_difference(shared.y, shared.first, shared.second)
+    paired = paired_average_precision_difference(shared.y, shared.first, shared.second, shared.groups)
     return [
         Difference("PR-AUC", *_average_precisions(shared), paired.difference, paired.standard_error),
         _log_loss_difference(shared),
@@ -232,17 +240,16 @@ def _from_one_evaluation(
         f"{len(table):,} rows, scored by both in the evaluation of {name}, whose champion {other_name} was, on the "
         "features of that week."
     )
-    return _shared(challenger, table["label"].to_numpy(), *ordered, note)
+    return _shared(challenger, table["label"].to_numpy(), *ordered, note, _groups(table))
 
 
 def _from_two_evaluations(first: ComparedVersion, second: ComparedVersion) -> SharedScores | None:
-    columns = ("product_id", "label", "candidate_score")
-    tables = [read_parquet(each.metrics / "scores.parquet", columns) for each in (first, second)]
+    tables = [read_parquet(each.metrics / "scores.parquet") for each in (first, second)]
     ids = [np.asarray(table["product_id"].to_pylist(), dtype=str) for table in tables]
     _, mine, theirs = np.intersect1d(ids[0], ids[1], assume_unique=True, return_indices=True)
-    later, rows = (
-        (tables[0], mine) if first.version.training_week > second.version.training_week else (tables[1], theirs)
-    )
+    (earlier, earlier_rows), (later, rows) = (tables[0], mine), (tables[1], theirs)
+    if first.version.training_week > second.version.training_week:
+        (earlier, earlier_rows), (later, rows) = (later, rows), (earlier, earlier_rows)
     note = (
         f"{len(mine):,} rows that judged both; each version was scored in its own week, with the features of that "
         "week, and the labels are those of the later week."
@@ -253,17 +260,27 @@ def _from_two_evaluations(first: ComparedVersion, second: ComparedVersion) -> Sh
         tables[0]["candidate_score"].to_numpy()[mine],
         tables[1]["candidate_score"].to_numpy()[theirs],
         note,
+        _groups(later, rows) if GROUP in later.column_names else _groups(earlier, earlier_rows),
     )
 
 
 def _shared(
-    toward_whose: ComparedVersion, labels: Labels, first: FloatArray, second: FloatArray, note: str
+    toward_whose: ComparedVersion,
+    labels: Labels,
+    first: FloatArray,
+    second: FloatArray,
+    note: str,
+    groups: Groups | None,
 ) -> SharedScores | None:
     if len(set(labels.tolist())) < 2:  # noqa: PLR2004 - the two labels
         return None
     minority = int(toward_whose.version.metrics["minority_label"])
     y, first = toward(minority, labels, first)
-    return SharedScores(y, first, toward(minority, labels, second)[1], note)
+    return SharedScores(y, first, toward(minority, labels, second)[1], note, groups)
+
+
+def _groups(scores: pa.Table, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Groups | None:
+    return scores[GROUP].to_numpy()[rows] if GROUP in scores.column_names else None
 
 
 def _average_precisions(shared: SharedScores) -> tuple[float, float]:
@@ -273,7 +290,7 @@ def _average_precisions(shared: SharedScores) -> tuple[float, float]:
 def _log_loss_difference(shared: SharedScores) -> Difference:
     first, second = log_losses(shared.y, shared.first), log_losses(shared.y, shared.second)
     gap = second - first
-    error = float(gap.std(ddof=1)) / math.sqrt(len(gap))
+    error = error_of_mean(gap, shared.groups)
     return Difference("log loss", float(first.mean()), float(second.mean()), float(gap.mean()), error)
 
 

@@ -63,7 +63,8 @@ class LivePolicy(BaseModel):
 
     With these defaults at most 0.5% of model-weeks without any change warn of PR-AUC, from 50 rows of the rarer label
     on (1,500 simulated weeks each of 250 to 3,000 rows, rarer label 12 to 38%, validation on 6,000 rows), also where
-    the rarer label is two thirds as common as in validation, or half as common again.
+    the rarer label is two thirds as common as in validation, or half as common again. Products are taken for
+    independent: where variants of one product are settled together, weeks without change warn more often.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

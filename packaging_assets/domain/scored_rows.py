@@ -15,6 +15,7 @@ from packaging_assets.domain.average_precision import (
     area_under_roc,
     average_precision,
     average_precision_error,
+    error_of_sum,
     paired_average_precision_difference,
     recall_at_precision,
 )
@@ -65,13 +66,14 @@ def measure_candidate(scored: Scored, minority_label: int) -> dict[str, Any]:
     return {
         "minority_label": minority_label,
         "minority_rows": int(y.sum()),
+        "minority_groups": None if scored.groups is None else len(np.unique(scored.groups[y == 1])),
         "minority_rate": float(y.mean()),
         **_quality(y, scores),
         "pr_auc_standard_error": average_precision_error(y, scores, scored.groups),
         "recall_at_95_precision": recall_at_precision(y, scores, RECALL_PRECISION),
         # Average precision of a constant score: every row is in one tie.
         "constant_baseline": {"pr_auc": float(y.mean())},
-        "calibration": calibration(y, scores),
+        "calibration": calibration(y, scores, scored.groups),
     }
 
 
@@ -83,10 +85,18 @@ def _quality(y: Labels, scores: FloatArray) -> dict[str, Any]:
     }
 
 
-def calibration(y: Labels, scores: FloatArray) -> dict[str, Any]:
-    """Whether the scores, shape (n,), add up to the number of rows with y = 1; null where that cannot be said."""
+def calibration(y: Labels, scores: FloatArray, groups: Groups | None = None) -> dict[str, Any]:
+    """Whether the scores, shape (n,), add up to the number of rows with y = 1; null where that cannot be said.
+
+    The variance is that which the scores promise; with `groups` also what rows of one group have turned out to have
+    in common, if that makes it larger.
+    """
     expected, observed = float(scores.sum()), int(y.sum())
-    spread = math.sqrt(float((scores * (1 - scores)).sum()))
+    variance = float((scores * (1 - scores)).sum())
+    if groups is not None:
+        residuals = y - scores - (y - scores).mean()
+        variance += max(0.0, error_of_sum(residuals, groups) ** 2 - error_of_sum(residuals) ** 2)
+    spread = math.sqrt(variance)
     return {
         "expected": expected,
         "observed": observed,

@@ -2,7 +2,9 @@
 
 In each slice the two models' log-losses are compared row by row. A slice is worse when the mean difference is
 significant at Holm's level over all slices tested (Holm 1979) and the slice's log-loss has grown by more than the
-policy allows: with many rows every retrain differs significantly somewhere.
+policy allows: with many rows every retrain differs significantly somewhere. Where the split has groups, these are what
+is independent: a slice needs as many of them as it would need rows, and differences are summed within a group before
+they are squared, as in `average_precision`.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from packaging_assets.domain.average_precision import FloatArray, Labels
+from packaging_assets.domain.average_precision import FloatArray, Groups, Labels
 from packaging_assets.domain.features import MISSING
 from packaging_assets.domain.gate_policy import GatePolicy
 
@@ -70,8 +73,9 @@ def compare_slices(
     candidate: FloatArray,
     champion: FloatArray,
     policy: GatePolicy,
+    groups: Groups | None = None,
 ) -> dict[str, Any]:
-    """Compare two models on every slice with enough rows of the rarer label.
+    """Compare two models on every slice with enough rows of the rarer label, or enough groups with such rows.
 
     Args:
         dimensions: as made by `slice_rows`.
@@ -79,6 +83,7 @@ def compare_slices(
         candidate: shape (rows,), probabilities of y = 1.
         champion: likewise.
         policy: the least number of rows, and the limits for `is_worse`.
+        groups: shape (rows,), see `Groups`; by default each row is independent of all others.
 
     Returns:
         `policy`: the limits used; `rows`: per slice `dimension`, `value`, `rows`, `minority_rows`,
@@ -88,7 +93,7 @@ def compare_slices(
     losses = log_losses(y, candidate), log_losses(y, champion)
     rows: list[dict[str, Any]] = []
     for dimension, values in dimensions.items():
-        rows += _compare_dimension(dimension, values, y, losses, policy.slice_min_minority_rows)
+        rows += _compare_dimension(dimension, values, y, losses, policy.slice_min_minority_rows, groups)
     for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row["p_value_holm"] = adjusted
         row["is_worse"] = adjusted < policy.slice_significance and row["relative_change"] > policy.slice_worse_error
@@ -108,25 +113,37 @@ def _compare_dimension(
     y: Labels,
     losses: tuple[FloatArray, FloatArray],
     min_minority_rows: int,
+    groups: Groups | None,
 ) -> list[dict[str, Any]]:
-    difference = losses[0] - losses[1]
-    sums = [
-        np.bincount(values.codes, weights=weights, minlength=len(values.categories))
-        for weights in (np.ones(len(y)), y, *losses, difference**2)
-    ]
+    codes, count = values.codes, len(values.categories)
+    sums = [np.bincount(codes, weights=weights, minlength=count) for weights in (np.ones(len(y)), y, *losses)]
+    means = (sums[2] - sums[3]) / np.maximum(sums[0], 1)
+    units, slice_of = _units(codes, groups)
+    deviations = np.bincount(units, weights=losses[0] - losses[1] - means[codes])
+    squares = np.bincount(slice_of, weights=deviations**2, minlength=count)
+    independent = np.bincount(slice_of, weights=np.bincount(units, weights=y) > 0, minlength=count)
     slices = [
         {"dimension": dimension, "value": str(name), **_compare_slice(*map(float, figures))}
-        for name, *figures in zip(values.categories, *sums, strict=True)
-        if figures[1] >= min_minority_rows
+        for name, enough, *figures in zip(values.categories, independent, *sums, squares, strict=True)
+        if enough >= min_minority_rows
     ]
     return sorted(slices, key=lambda row: row["value"])
+
+
+def _units(codes: npt.NDArray[np.integer[Any]], groups: Groups | None) -> tuple[Groups, Groups]:
+    """Which unit each row is, shape (rows,): itself, or what its slice has of its group; and the slice of each unit."""
+    if groups is None:
+        return np.arange(len(codes)), codes
+    stride = int(groups.max(initial=0)) + 1
+    distinct, unit = np.unique(codes.astype(np.int64) * stride + groups, return_inverse=True)
+    return unit, distinct // stride
 
 
 def _compare_slice(
     rows: float, minority_rows: float, candidate_loss: float, champion_loss: float, squares: float
 ) -> dict[str, Any]:
     difference = (candidate_loss - champion_loss) / rows
-    error = math.sqrt(max(squares / rows - difference**2, 0.0) / rows)
+    error = math.sqrt(squares) / rows
     z = max(-MAX_Z, min(MAX_Z, difference / max(error, SMALLEST_ERROR)))
     return {
         "rows": int(rows),

@@ -81,7 +81,7 @@ def outcomes_definitions() -> dg.Definitions:
         """PR-AUC and calibration in use, on products of which the truth was learned in the week, beside validation's.
 
         One set of figures per model version whose predictions were borne out or refuted in the week. Shadow models
-        stand beside those that served.
+        stand beside those that served. Standard errors and z take products for independent, whatever the split.
         """
         _refuse_missing_rows(warehouse, settings, as_of(weekly, context.partition_key))
         week = dt.date.fromisoformat(context.partition_key)

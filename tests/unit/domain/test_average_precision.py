@@ -9,6 +9,7 @@ from packaging_assets.domain.average_precision import (
     average_precision,
     average_precision_at_rate,
     average_precision_error,
+    error_of_mean,
     influence,
     paired_average_precision_difference,
     precision_recall_curve,
@@ -93,6 +94,16 @@ def test_copies_of_rows_make_nothing_surer_if_they_are_one_group():
     assert grouped.standard_error == pytest.approx(alone.standard_error)
     assert independent.standard_error == pytest.approx(alone.standard_error / 2)
     assert average_precision_error(y[rows], first[rows], rows) == pytest.approx(average_precision_error(y, first))
+
+
+def test_the_error_of_a_mean_counts_groups_and_one_group_tells_nothing():
+    values = np.array([1.0, 2.0, 4.0, 7.0])
+
+    assert error_of_mean(values) == pytest.approx(values.std(ddof=1) / 2)
+    assert error_of_mean(values, np.array([5, 0, 3, 1])) == pytest.approx(error_of_mean(values))
+    pairs = np.array([2, 2, 0, 0])  # means of 1.5 and 5.5
+    assert error_of_mean(values, pairs) == pytest.approx(np.std([1.5, 5.5], ddof=1) / np.sqrt(2))
+    assert np.isnan(error_of_mean(values, np.zeros(4, int)))
 
 
 def test_at_another_rate_the_area_is_that_of_weighed_rows_with_a_standard_error_within_a_tenth_of_a_bootstraps():

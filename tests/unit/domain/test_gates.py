@@ -64,6 +64,9 @@ MISSING_NOISE = 16 / 16_000
 SHARE_NOISE = 3.29 * math.sqrt(0.008 * 0.992 / 16_000) + 3.29**2 / 16_000
 
 
+COMPARED_ON_ENOUGH_ROWS = ("pr_auc_not_below_champion", "no_slice_is_worse_than_champion")
+
+
 def changed(metrics: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     copied = copy.deepcopy(metrics)
     *parents, last = path.split("/")
@@ -282,6 +285,33 @@ def test_with_few_minority_rows_a_worse_slice_is_for_a_person(minority_rows: int
     metrics = changed(GOOD, "slices/rows", [slice_row("brand", "Acme", 0.3, 0.0)])
 
     assert judge(changed(metrics, "minority_rows", minority_rows), DEFAULT_POLICY).outcome == outcome
+
+
+@pytest.mark.parametrize(("groups", "outcome"), [(400, "reject"), (399, "pending")])
+def test_where_the_split_has_groups_they_are_counted_in_place_of_rows(groups: int, outcome: str):
+    worse = changed(GOOD, "slices/rows", [slice_row("brand", "Acme", 0.05, p_value_holm=0.001)])
+    worse = changed(worse, "champion/difference", -0.05)
+
+    verdict = judge({**worse, "minority_rows": 4000, "minority_groups": groups}, DEFAULT_POLICY)
+
+    assert verdict.outcome == outcome
+    severities = {check(verdict, name).severity for name in COMPARED_ON_ENOUGH_ROWS}
+    assert severities == {"ERROR" if outcome == "reject" else "WARN"}
+    enough = check(verdict, "enough_minority_rows")
+    assert (enough.is_passed, enough.value, enough.limit) == (groups == 400, groups, 400)
+    assert enough.sentence == (
+        f"The rows that judge are the random tests. They hold 4,000 of the rarer label in {groups} groups; 400 groups "
+        "are needed to compare it with the champion without a person."
+    )
+
+
+def test_a_slice_that_has_too_few_groups_is_told_to_have_these():
+    metrics = changed(GOOD, "slices/rows", [])
+
+    assert [
+        check(judge(each, DEFAULT_POLICY), "no_slice_is_worse_than_champion").sentence
+        for each in (metrics, {**metrics, "minority_groups": 500})
+    ] == [f"No slice has 20 {what} the rarer label: there is none to compare." for what in ("rows of", "groups with")]
 
 
 def test_a_ratio_that_chance_explains_is_not_told_to_be_beyond_the_limit():

@@ -258,6 +258,15 @@ def test_where_the_split_has_groups_their_rows_are_not_taken_for_independent(wee
     assert metrics["champion"]["standard_error"] != pytest.approx(plain["champion"]["standard_error"], rel=0.01)
     assert metrics["pr_auc_standard_error"] == pytest.approx(average_precision_error(y, both[0], number))
     assert metrics["pr_auc"] == plain["pr_auc"]
+    assert metrics["calibration"] == calibration(y, both[0], number)
+    assert metrics["calibration"]["z"] != plain["calibration"]["z"]
+    assert metrics["minority_groups"] == len({*number[y == 1].tolist()}) == 95
+    assert plain["minority_groups"] is None
+    assert [row["z"] for row in metrics["slices"]["rows"]] != [row["z"] for row in plain["slices"]["rows"]]
+    _, position = np.unique(number, return_index=True)
+    assert len(np.unique(scores["group"].to_numpy())) == len(position)
+    assert (np.diff(scores["group"].to_numpy()) == 0)[np.diff(number) == 0].all()
+    assert "group" not in pq.read_schema(tmp_path / "plain" / "scores.parquet").names
 
 
 def test_products_on_both_sides_are_counted_and_rejected(week: dict[str, Path], tmp_path: Path):
@@ -452,6 +461,23 @@ def test_a_champion_trained_on_every_validation_row_leaves_nothing_to_judge_by(w
 
 def test_scores_of_zero_leave_calibration_unknown_and_so_unapproved():
     assert calibration(np.array([0, 1]), np.zeros(2)) == {"expected": 0.0, "observed": 1, "ratio": None, "z": None}
+
+
+def test_calibration_counts_with_groups_where_they_have_something_in_common():
+    rng = np.random.default_rng(6)
+    scores = rng.uniform(0.1, 0.9, 400)
+    y = (rng.random(400) < scores).astype(int)
+    copies = rng.permutation(np.repeat(np.arange(400), 4))
+    z = (y.sum() - scores.sum()) / np.sqrt((scores * (1 - scores)).sum())
+
+    assert calibration(y, scores)["z"] == pytest.approx(z)
+    assert calibration(y, scores, np.arange(400)) == calibration(y, scores)
+    assert calibration(y[copies], scores[copies])["z"] == pytest.approx(2 * z)
+    assert calibration(y[copies], scores[copies], copies)["z"] == pytest.approx(z, rel=0.1)
+    residuals = y - scores  # pairs of a row that came out high and one that came out low are no surer than rows are
+    opposites = np.empty(400, int)
+    opposites[np.argsort(residuals)] = np.r_[np.arange(200), np.arange(200)[::-1]]
+    assert calibration(y, scores, opposites) == calibration(y, scores)
 
 
 def test_parameters_have_defaults_and_refuse_what_they_do_not_know():

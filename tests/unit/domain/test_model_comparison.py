@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
+from packaging_assets.domain.average_precision import paired_average_precision_difference
 from packaging_assets.domain.model_comparison import (
     ComparedVersion,
     ComparisonError,
@@ -25,6 +26,7 @@ from packaging_assets.domain.model_comparison import (
     subject_of,
 )
 from packaging_assets.domain.registry import ModelVersion, Status
+from packaging_assets.domain.slices import log_losses
 
 NOON = dt.datetime(2025, 2, 3, 12, tzinfo=dt.UTC)
 ROWS = 400
@@ -148,6 +150,41 @@ def test_without_shared_rows_of_both_labels_there_is_no_difference(tmp_path: Pat
     second = compared(tmp_path, 2, "2025-01-13", ids=ids)
     assert shared_scores(first, second) is None
     assert "On the same rows" not in comparison_page(first, second)
+
+
+def with_groups(version: ComparedVersion, groups: np.ndarray) -> None:
+    path = version.metrics / "scores.parquet"
+    pq.write_table(pq.read_table(path).append_column("group", pa.array(groups, pa.int32())), path)
+
+
+@pytest.mark.parametrize("of", ["both", "earlier", "later"])
+@pytest.mark.parametrize("champion", [1, None])
+def test_where_the_split_has_groups_their_rows_are_not_taken_for_independent(
+    tmp_path: Path, of: str, champion: int | None
+):
+    first = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS))
+    second = compared(tmp_path, 2, "2025-01-13", ids=range(100, 100 + ROWS), champion=champion)
+    for version, start in ((first, 0), (second, 100)):
+        # Each evaluation numbers the groups in its own way.
+        if of == "both" or (of == "earlier") == (version is first):
+            with_groups(version, np.arange(start, start + ROWS) // 20 + 7 * start)
+    shared = shared_scores(first, second)
+    assert shared is not None
+
+    found = differences(shared)
+
+    if champion and of == "earlier":
+        assert shared.groups is None  # the rows are the later one's
+        return
+    rows = np.arange(100, 100 + ROWS if champion else ROWS)
+    families = rows // 20
+    paired = paired_average_precision_difference(shared.y, shared.first, shared.second, families)
+    assert found[0].standard_error == pytest.approx(paired.standard_error)
+    gap = log_losses(shared.y, shared.second) - log_losses(shared.y, shared.first)
+    means = gap.reshape(-1, 20).mean(axis=1)
+    assert found[1].standard_error == pytest.approx(means.std(ddof=1) / math.sqrt(len(means)))
+    plain = differences(replace(shared, groups=None))
+    assert [each.difference for each in found] == [each.difference for each in plain]
 
 
 def test_figures_stand_side_by_side_and_those_that_neither_has_are_left_out(tmp_path: Path):

@@ -87,6 +87,49 @@ def test_a_difference_that_is_everywhere_the_same_is_beyond_doubt():
         assert (row["z"], row["is_worse"]) == (z, is_worse)
 
 
+def test_copies_of_rows_make_no_slice_surer_if_they_are_one_group():
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 2, 300)
+    candidate, champion = rng.uniform(0.1, 0.9, (2, 300))
+    values = np.repeat(["a", "b"], [200, 100])
+    rows = rng.permutation(np.repeat(np.arange(300), 4))
+    (first, second) = compare_slices({"x": pd.Categorical(values)}, y, candidate, champion, DEFAULT_POLICY)["rows"]
+    copies = ({"x": pd.Categorical(values[rows])}, y[rows], candidate[rows], champion[rows], DEFAULT_POLICY)
+
+    grouped = compare_slices(*copies, groups=rows)["rows"]
+    independent = compare_slices(*copies)["rows"]
+
+    assert [row["z"] for row in grouped] == pytest.approx([first["z"], second["z"]])
+    assert [row["z"] for row in independent] == pytest.approx([2 * first["z"], 2 * second["z"]])
+    assert [(row["rows"], row["minority_rows"]) for row in grouped] == [
+        (4 * row["rows"], 4 * row["minority_rows"]) for row in (first, second)
+    ]
+
+
+@pytest.mark.parametrize(("families", "compared"), [(20, ["a"]), (19, [])])
+def test_a_slice_needs_as_many_groups_as_it_would_need_rows(families: int, compared: list[str]):
+    rng = np.random.default_rng(4)
+    groups = np.arange(200) % families
+    groups[100:] += 100  # of the other slice, where no row has the rarer label
+    y, values = np.repeat([1, 0], 100), pd.Categorical(np.repeat(["a", "b"], 100))
+    candidate, champion = rng.uniform(0.1, 0.9, (2, 200))
+
+    rows = compare_slices({"x": values}, y, candidate, champion, DEFAULT_POLICY, groups)["rows"]
+
+    assert [row["value"] for row in rows] == compared
+
+
+def test_a_group_that_lies_in_two_slices_is_one_unit_in_either():
+    groups, y = np.arange(240) // 2, np.ones(240, int)  # pairs, one row of each in either slice
+    values = pd.Categorical(np.tile(["a", "b"], 120))
+    candidate, champion = np.random.default_rng(5).uniform(0.1, 0.9, (2, 240))
+
+    rows = compare_slices({"x": values}, y, candidate, champion, DEFAULT_POLICY, groups)["rows"]
+
+    plain = compare_slices({"x": values}, y, candidate, champion, DEFAULT_POLICY)["rows"]
+    assert [row["z"] for row in rows] == pytest.approx([row["z"] for row in plain])
+
+
 def test_holm_is_what_the_textbook_says():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([1e-6]) == [1e-6]
