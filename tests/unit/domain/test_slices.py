@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 
 from packaging_assets.domain.features import MISSING
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
-from packaging_assets.domain.slices import compare_slices, holm, slice_rows
+from packaging_assets.domain.slices import compare_slices, holm, log_losses, slice_rows
 
 
 def test_rows_are_sliced_by_value_and_by_bands_of_equally_many():
@@ -61,6 +61,8 @@ def test_each_slices_figures_are_those_of_its_rows():
         z = difference.mean() / (difference.std() / np.sqrt(mask.sum()))
         assert (row["rows"], row["minority_rows"]) == (mask.sum(), y[mask].sum())
         assert row["candidate_log_loss"] == pytest.approx(log_loss(y[mask], candidate[mask]))
+        assert row["champion_log_loss"] == pytest.approx(log_loss(y[mask], champion[mask]))
+        assert row["relative_change"] == pytest.approx(row["candidate_log_loss"] / row["champion_log_loss"] - 1)
         assert row["z"] == pytest.approx(z)
         assert row["p_value"] == pytest.approx(norm.sf(z))
 
@@ -85,6 +87,14 @@ def test_a_difference_that_is_everywhere_the_same_is_beyond_doubt():
             {"x": pd.Categorical(["a"] * 50)}, y, np.full(50, candidate), np.full(50, 0.5), DEFAULT_POLICY
         )["rows"]
         assert (row["z"], row["is_worse"]) == (z, is_worse)
+
+
+def test_certainty_that_is_wrong_costs_much_and_not_everything():
+    y, scores = np.array([1, 0, 1, 0]), np.array([0.0, 1.0, 1.0, 0.0])
+
+    eps = np.finfo(np.float64).eps
+    assert log_losses(y, scores).tolist() == pytest.approx([-np.log(eps), -np.log(eps), eps, eps], rel=1e-9)
+    assert log_losses(y, scores).mean() == pytest.approx(log_loss(y, scores))
 
 
 def test_copies_of_rows_make_no_slice_surer_if_they_are_one_group():
