@@ -77,7 +77,9 @@ def hold_out(inputs: Mapping[str, Path], params: HoldOutParams, output: Path) ->
 def measure_holdout(inputs: Mapping[str, Path], params: MeasureParams, output: Path) -> None:  # noqa: ARG001 - a step
     """Judge a trial's model by the rows that were held out.
 
-    Scores of models that it feeds from are out of fold here too: those models were trained on the rows held out.
+    Scores of models that it feeds from are out of fold here too: those models were trained on the rows held out. That
+    does not undo all of it. The scores of the trial's training rows, in other folds, rest on the labels held out: with
+    labels of pure chance the area under the ROC curve was .536 (mean of 25 draws of 600 rows, standard error .010).
 
     Args:
         inputs: `candidate`, `split` by `hold_out`, `features`; per feeder `feeder_<name>` and `scores_<name>`, as
