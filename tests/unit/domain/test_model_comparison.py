@@ -256,6 +256,8 @@ def test_a_shadow_and_the_champion_that_it_was_held_against_are_compared_on_its_
     first, second = compared(tmp_path, 1, "2025-01-06", ids=range(ROWS)), shadow(tmp_path, "mailer")
     table = pq.read_table(second.metrics / "scores.parquet")
 
+    assert subject_of(second.version, first.version) == "mailer"
+    assert subject_of(second.version, replace(second.version, version=2)) == "mailer_text"
     check_comparable(first.version, second.version)
     shared = shared_scores(first, second)
 
