@@ -357,6 +357,37 @@ def test_unknown_words_are_named():
     )
 
 
+def test_words_that_are_known_are_told_with_their_limit():
+    outcome = check(judge(GOOD, DEFAULT_POLICY), "title_words_are_known")
+
+    assert outcome.sentence == (
+        "1.00% of the words of titles are unknown to the champion (zinc), +0.20 percentage points against what is "
+        f"expected, limit {100 * (0.02 + SHARE_NOISE):.2f}."
+    )
+
+
+@pytest.mark.parametrize("index", [0.01, 0.05])
+def test_an_index_is_said_to_be_within_its_limit_or_above(index: float):
+    metrics = changed(changed(GOOD, "drift/psi/density_kg_per_l", index), "scores/psi", index)
+
+    density = check(judge(metrics, DEFAULT_POLICY), "density_is_stable")
+    scores = check(judge(metrics, DEFAULT_POLICY), "scores_are_distributed_as_before")
+
+    word = "within" if index == 0.01 else "above"
+    assert (density.is_passed, scores.is_passed) == (index == 0.01, index == 0.01)
+    assert f"{word} the limit of {0.03 + NOISE:.4f} (15,520 and 11,652 rows" in density.sentence
+    assert f"{word} the limit of {0.02 + SCORE_NOISE:.4f} (4,000 and 3,900 rows" in scores.sentence
+
+
+def test_the_limit_on_missing_values_allows_for_the_few_of_a_small_sample():
+    missing = {"share": 0.06, "reference_share": 0.0, "increase": 0.06, "z": 9.0}
+    metrics = changed(changed(GOOD, "drift/missing/weight_kg", missing), "drift/rows", 400)
+
+    outcome = check(judge(metrics, DEFAULT_POLICY), "no_column_went_missing")
+
+    assert (outcome.severity, outcome.limit) == ("WARN", pytest.approx(0.01 + 4.0**2 / 400))
+
+
 def test_a_handful_of_products_raises_no_alarm():
     metrics = changed(GOOD, "drift/rows", 5)
     missing = {"share": 0.4, "reference_share": 0.0, "increase": 0.4, "z": 9.0}

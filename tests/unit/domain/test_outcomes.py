@@ -117,13 +117,15 @@ def test_only_what_the_model_could_not_have_seen_judges_it(tmp_path: Path) -> No
             row(0, 0.99, as_of=dt.datetime(2025, 2, 2, 23)),  # noqa: DTZ001
             row(1, 0.5, as_of=TRAINED_UNTIL),
             row(1, 0.2, package_type="box", model_version=1),
+            row(1, 0.3, package_type="box", model_version=3),
         ),
         model(),
         model("box", 1, minority_label=0),
+        model("box", 3, minority_label=0),
     )
     found = read_json(output / "live_metrics.json")
     assert found["week"] == "2025-02-10"
-    mailer, box = found["models"]
+    mailer, box, newer_box = found["models"]
     labels, scores = np.array([1, 0, 1, 0, 1]), np.array([0.9, 0.5, 0.4, 0.1, 0.5])
     area, error = average_precision(labels, scores), average_precision_error(labels, scores)
     weighed, weighed_error = average_precision_at_rate(labels, scores, 0.3)
@@ -157,6 +159,7 @@ def test_only_what_the_model_could_not_have_seen_judges_it(tmp_path: Path) -> No
     # Its rarer label is 0, of which there is none: no PR-AUC, and none of it in the plot.
     assert (box["rows"], box["minority_rows"], box["pr_auc"], box["difference"]) == (1, 0, None, None)
     assert box["calibration"]["expected"] == pytest.approx(0.8)
+    assert (newer_box["rows"], newer_box["calibration"]["expected"]) == (1, pytest.approx(0.7))
 
 
 def test_the_plots_are_small_and_the_same_for_the_same_rows(tmp_path: Path) -> None:
