@@ -91,6 +91,23 @@ def test_a_shift_a_gap_and_new_values_show():
     assert drift["unseen"]["brand"] == {"share": 0.3, "expected_share": 1 / 2000, "excess": pytest.approx(0.2995)}
 
 
+def test_a_category_that_is_missing_is_counted_as_missing_and_not_as_new():
+    before = frame_of(np.ones(100), np.ones(100), ["a"] * 90 + [MISSING] * 10)
+    after = frame_of(np.ones(100), np.ones(100), ["a"] * 60 + ["c"] * 10 + [MISSING] * 30)
+
+    drift = compare(build_profile(before, FEATURES), after)
+
+    error = np.sqrt(0.2 * 0.8 * (1 / 100 + 1 / 100))
+    assert drift["missing"]["brand"] == {
+        "share": 0.3,
+        "reference_share": 0.1,
+        "increase": pytest.approx(0.2),
+        "z": pytest.approx(0.2 / error),
+    }
+    assert drift["unseen"]["brand"]["share"] == 0.1
+    assert drift["missing"]["weight_kg"]["z"] == 0.0  # none is missing, then and now
+
+
 def test_a_column_that_was_empty_or_becomes_empty_has_a_finite_index():
     empty, filled = (frame_of(values, np.ones(50), ["a"] * 50) for values in (np.full(50, np.nan), np.arange(50.0)))
 
