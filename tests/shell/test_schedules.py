@@ -193,6 +193,23 @@ def test_leaves_a_day_to_people_after_three_attempts(home: Settings, instance: d
     assert tick()[0] == []
 
 
+def test_attempts_before_a_success_leave_no_later_rows_to_people(
+    home: Settings, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
+        arrive(home, day)
+        build(home, day)
+        predicted(instance, day)
+    tags = {"dagster/partition": "2025-01-07"}
+    for status in [*[dg.DagsterRunStatus.FAILURE] * 3, dg.DagsterRunStatus.SUCCESS]:
+        instance.create_run_for_job(_daily_job(), status=status, tags=tags)
+    arrive(home, "2025-01-07", table="customer_feedback", delivery="late")
+    for _ in range(3):
+        assert tick()[0] == ["2025-01-07"]
+        instance.create_run_for_job(_daily_job(), status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    assert tick() == ([], "Tried too often, and left to a person: 2025-01-07.")
+
+
 def _daily_job(name: str = DAILY_JOB.name) -> Any:
     @dg.op
     def nothing() -> None: ...
@@ -252,17 +269,36 @@ def test_a_schedule_says_what_it_does_and_by_which_settings(settings: Settings) 
     ]
 
 
+@pytest.fixture(scope="module")
+def endless(settings: Settings) -> dg.Definitions:
+    """Of a home whose partitions go on with the calendar."""
+    return build_definitions(settings.model_copy(update={"last_day": None}))
+
+
+WEEKLY, MONTHLY = "weekly_training_schedule", "monthly_inference_schedule"
+
+
 @pytest.mark.parametrize(
-    ("schedule", "at", "partition"),
+    ("schedule", "at", "partitions"),
     [
-        ("weekly_training_schedule", "2025-01-20T05:00", "2025-01-13"),
-        ("monthly_inference_schedule", "2025-02-01T07:00", "2025-01-01"),
+        (WEEKLY, "2025-01-20T05:00", ["2025-01-13"]),
+        (WEEKLY, "2025-01-20T00:00", ["2025-01-13"]),
+        (WEEKLY, "2025-03-31T05:00", ["2025-03-24"]),  # clocks in Europe were put forward the day before
+        (WEEKLY, "2025-09-01T05:00", ["2025-08-25"]),  # a Monday that begins a month
+        (WEEKLY, "2025-12-29T05:00", ["2025-12-22"]),
+        (WEEKLY, "2025-01-06T05:00", []),
+        (MONTHLY, "2025-02-01T07:00", ["2025-01-01"]),
+        (MONTHLY, "2025-02-01T00:00", ["2025-01-01"]),
+        (MONTHLY, "2025-09-01T07:00", ["2025-08-01"]),
+        (MONTHLY, "2026-01-01T07:00", ["2025-12-01"]),
+        (MONTHLY, "2028-03-01T07:00", ["2028-02-01"]),
+        (MONTHLY, "2025-01-01T07:00", []),
     ],
 )
 def test_weekly_and_monthly_ask_for_what_has_just_ended(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, schedule: str, at: str, partition: str
+    endless: dg.Definitions, instance: dg.DagsterInstance, schedule: str, at: str, partitions: list[str]
 ) -> None:
     moment = dt.datetime.fromisoformat(f"{at}+00:00")
     context = dg.build_schedule_context(instance, scheduled_execution_time=moment)
-    data = definitions.resolve_schedule_def(schedule).evaluate_tick(context)
-    assert [request.partition_key for request in data.run_requests or []] == [partition]
+    data = endless.resolve_schedule_def(schedule).evaluate_tick(context)
+    assert [request.partition_key for request in data.run_requests or []] == partitions

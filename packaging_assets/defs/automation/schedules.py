@@ -3,7 +3,7 @@
 The daily job waits for its data: from `daily_at` on it looks every quarter of an hour for days whose products have
 arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for. So far
 back it also asks once more for a day of which rows were delivered after it had been built. A day whose runs failed or
-were cancelled `daily_attempts` times is left to a person.
+were cancelled `daily_attempts` times since one succeeded is left to a person.
 """
 
 import datetime as dt
@@ -23,6 +23,7 @@ from packaging_assets.settings import Settings, current_settings
 
 PREDICTIONS = dg.AssetKey(["daily", "predictions"])
 ONE_DAY = dt.timedelta(days=1)
+PARTITION_TAG = "dagster/partition"
 GIVEN_UP = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -137,8 +138,9 @@ def unpredicted_days(
     A day whose rows changed, and whose build then failed, is neither predicted from them nor built any more.
     """
     done = instance.get_materialized_partitions(PREDICTIONS)
-    under_way = _partitions(instance, UNFINISHED)
-    attempts = _partitions(instance, GIVEN_UP)
+    due = due_days(settings, now)
+    under_way = Counter(_partition(run) for run in _runs(instance, due, UNFINISHED))
+    attempts = _attempts(instance, due)
     days = UnpredictedDays()
     for day in due:
         key = day.isoformat()
@@ -166,10 +168,28 @@ def changed_days(warehouse: Warehouse, settings: Settings, days: Sequence[dt.dat
     )
 
 
-def _partitions(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> Counter[str]:
-    """How many runs of the daily job with one of the statuses there are, by partition."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=DAILY_JOB.name, statuses=list(statuses)))
-    return Counter(run.tags.get("dagster/partition", "") for run in runs)
+def _attempts(instance: dg.DagsterInstance, days: Sequence[dt.date]) -> Counter[str]:
+    """How many runs failed or were cancelled since the last one that succeeded, by partition."""
+    attempts: Counter[str] = Counter()
+    succeeded: set[str] = set()
+    for run in _runs(instance, days, [*GIVEN_UP, dg.DagsterRunStatus.SUCCESS]):
+        if run.is_success:
+            succeeded.add(_partition(run))
+        elif _partition(run) not in succeeded:
+            attempts[_partition(run)] += 1
+    return attempts
+
+
+def _runs(
+    instance: dg.DagsterInstance, days: Sequence[dt.date], statuses: Sequence[dg.DagsterRunStatus]
+) -> Sequence[dg.DagsterRun]:
+    """The runs of the daily job for some days, newest first."""
+    tags = {PARTITION_TAG: [day.isoformat() for day in days]}
+    return instance.get_runs(dg.RunsFilter(job_name=DAILY_JOB.name, statuses=list(statuses), tags=tags)) if days else []
+
+
+def _partition(run: dg.DagsterRun) -> str:
+    return run.tags[PARTITION_TAG]
 
 
 def days_with_products(warehouse: Warehouse, days: Sequence[dt.date]) -> set[dt.date]:
