@@ -24,14 +24,22 @@ __all__ = ["CLAIM_SECONDS", "AlertStore", "AlertStoreError", "Claim", "Delivery"
 
 CLAIM_SECONDS = 120.0
 
+FAR_SECONDS = 7200.0
+"""Further ahead than any claim or backoff reaches, with clocks apart: what is due or claimed until later was dated by a
+clock that has been set back since, and counts as due and free."""
+
 _NEXT_DUE = """
 select deliveries.alert as key, attempts, interruptions, claimed_until is not null as was_claimed, alerts.alert as alert
 from deliveries join alerts on alerts.key = deliveries.alert
-where route = :route and sent_at is null and due_at <= :now and coalesce(claimed_until, 0) <= :now
+where route = :route and sent_at is null and (due_at <= :now or due_at > :far)
+    and (coalesce(claimed_until, 0) <= :now or claimed_until > :far)
 order by attempts, found_at, alerts.{row_order} limit 1
 """
 # After a failed attempt nothing is sent that way before its next one is due; a claim is not a failed attempt.
-_BACKS_OFF = "select 1 from deliveries where route = :route and sent_at is null and attempts > 0 and due_at > :now"
+_BACKS_OFF = """
+select 1 from deliveries
+where route = :route and sent_at is null and attempts > 0 and due_at > :now and due_at <= :far
+"""
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ class AlertStore:
         None if nothing is due, or if the route backs off after a failure.
         """
         with self._database.transaction() as connection:
-            values = {"route": route, "now": now}
+            values = {"route": route, "now": now, "far": now + FAR_SECONDS}
             if _run(connection, _BACKS_OFF, values).first():
                 return None
             row = _run(connection, self._ordered(_NEXT_DUE), values).mappings().first()

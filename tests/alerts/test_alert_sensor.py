@@ -344,6 +344,19 @@ def test_a_retry_that_never_comes_is_an_alert_in_the_end(home: Home) -> None:
     assert home.cursor.awaiting_retry == {}
 
 
+def test_a_retry_that_never_comes_is_not_waited_for_longer_because_a_clock_was_set_back(home: Home) -> None:
+    run_id = home.run(broken(ValueError("the network")), tags=RETRIES)
+    home.clock.advance(86_400)
+    home.take()
+    home.clock.advance(-86_400)
+    home.take()
+    assert (home.kept, list(home.cursor.awaiting_retry)) == ([], [run_id])
+    home.clock.advance(30 * 60)
+    home.take()
+    (alert,) = home.kept
+    assert alert.failure_keys == (f"run:{run_id}:failed:bag__model",)
+
+
 def test_a_retry_that_was_deleted_since_tells_of_nothing_so_the_first_attempt_does(home: Home) -> None:
     run_id = home.run(broken(ValueError("the network")), tags=RETRIES)
     home.instance.add_run_tags(run_id, {"dagster/auto_retry_run_id": "deleted"})

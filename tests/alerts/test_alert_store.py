@@ -149,6 +149,32 @@ def test_two_senders_do_not_take_the_same_delivery(store: AlertStore) -> None:
     assert store.claim("r", now=NOW + CLAIM_SECONDS) == Claim(make_alert("a"), "r", attempts=0, was_interrupted=True)
 
 
+def test_a_clock_that_is_set_back_holds_up_neither_what_it_dated_nor_what_comes_after(
+    store: AlertStore, clock: MovableClock
+) -> None:
+    inbox, day = Inbox(UNREACHABLE), 86_400
+    route = Route("r", inbox)
+    clock.advance(day)
+    for key in "ab":
+        store.add(make_alert(key), [route], now=clock.now().timestamp())
+    round_of(store, clock, route)  # fails with one of them
+    clock.advance(-day)
+    store.add(make_alert("c"), [route], now=NOW)
+    inbox.error = None
+    round_of(store, clock, route)
+    assert sorted(inbox.titles) == [f"weekly: {key} failed for None" for key in "abc"]
+
+
+def test_a_claim_of_a_clock_that_is_set_back_runs_out_at_once_and_one_of_another_machine_does_not(
+    store: AlertStore,
+) -> None:
+    store.add(make_alert("a"), [Route("r", Inbox())], now=NOW)
+    assert store.claim("r", now=NOW + 60) is not None  # by a clock that is a minute ahead
+    assert store.claim("r", now=NOW) is None
+    assert store.claim("r", now=NOW + 86_400) is not None
+    assert store.claim("r", now=NOW) == Claim(make_alert("a"), "r", attempts=0, was_interrupted=True)
+
+
 def test_killed_before_sending_it_is_sent_once_later(store: AlertStore, clock: MovableClock) -> None:
     inbox = Inbox(UNREACHABLE)
     inbox.error = None

@@ -86,7 +86,8 @@ class Look:
         waited_for = cursor.awaiting_retry
         cursor.awaiting_retry = {}
         for run_id in dict.fromkeys((*waited_for, *fresh)):
-            until = waited_for.get(run_id, now + RETRY_PATIENCE)
+            patience = now + RETRY_PATIENCE
+            until = min(waited_for.get(run_id, patience), patience)  # of a clock that has been set back since
             try:
                 alert, is_awaited = self._run(run_id, until, now)
             except Exception as error:  # noqa: BLE001 - one unreadable run must not hide the others
