@@ -170,8 +170,13 @@ class TriggerFolder:
 
     def _put_aside(self, path: Path, name: str, problems: Sequence[str]) -> str:
         place = self._place_for(name)
-        place.with_name(f"{place.name}{ERROR_SUFFIX}").write_text("".join(f"{problem}\n" for problem in problems))
-        path.rename(place)
+        said = place.with_name(f"{place.name}{ERROR_SUFFIX}")
+        try:
+            said.write_text("".join(f"{problem}\n" for problem in problems))
+            path.rename(place)
+        except OSError:  # the disk is full, or another sensor has put it aside
+            said.unlink(missing_ok=True)
+            raise
         return place.name
 
     def _place_for(self, name: str) -> Path:
@@ -207,9 +212,10 @@ class TriggerFolder:
     def _name_of(self, identity: str) -> str:
         """What the taken file was called when it was dropped."""
         try:
-            return os.fsdecode(self._name_file(identity).read_bytes())
+            name = os.fsdecode(self._name_file(identity).read_bytes())
         except FileNotFoundError:
-            return f"{identity}.json"
+            name = ""
+        return name or f"{identity}.json"  # whoever took it was killed before the name was written
 
     def _prepare(self) -> None:
         for name in ("taken", "done", "rejected"):

@@ -433,6 +433,54 @@ def test_a_file_that_lay_for_long_is_not_lost_in_the_moment_in_which_it_is_taken
     assert [other.launches for other in others] == [[]]
 
 
+def test_a_full_disk_fills_the_rejected_with_nothing(folder: LocalHome, monkeypatch: pytest.MonkeyPatch):
+    folder.drop([], "bad.json")
+
+    def take_nothing(self: Path, text: str) -> int:
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", take_nothing)
+        for _ in range(2):
+            assert folder.look().trouble == ["'bad.json': OSError: [Errno 28] No space left on device"]
+    assert (folder.files(), folder.files("rejected"), folder.alerts) == (["bad.json"], [], [])
+    assert list(folder.look().rejected) == ["bad.json"]
+    assert folder.files("rejected") == ["bad.json", "bad.json.error.txt"]
+
+
+def test_a_file_that_another_sensor_puts_aside_meanwhile_is_there_once(
+    folder: LocalHome, monkeypatch: pytest.MonkeyPatch
+):
+    folder.drop([], "bad.json")
+    really_write, other = Path.write_text, folder.new_store()
+
+    def reject_meanwhile(self: Path, text: str) -> int:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "write_text", really_write)
+            other.reject("bad.json", ["It was the other one."])
+        return really_write(self, text)
+
+    monkeypatch.setattr(Path, "write_text", reject_meanwhile)
+    assert folder.look() == Outcome()
+    assert folder.store.contents(10).rejected == {"1-bad.json": ["It was the other one."]}
+    assert folder.files("rejected") == ["1-bad.json", "1-bad.json.error.txt"]
+
+
+def test_a_name_that_is_no_text_or_was_cut_off_by_a_kill_harms_nobody(folder: LocalHome):
+    folder.drop(TRAIN, os.fsdecode(b"\xff.json"))
+    (launch,) = folder.look().launches
+    assert folder.look().trouble == []
+    short = launch.trigger[:12]
+    assert folder.files("done") == [f"{short}-_.json", f"{short}-_.json.run.json"]
+    folder.drop({**TRAIN, "reason": "again"})
+    (launch,) = folder.look().launches
+    (folder.root / "taken" / f"{launch.trigger}.name").write_bytes(b"")
+    folder.store.reject_taken(launch.trigger, ["It is not possible any more."])
+    assert folder.files() == folder.files("taken") == []
+    assert folder.files("rejected") == [f"{launch.trigger}.json", f"{launch.trigger}.json.error.txt"]
+
+
 @pytest.fixture
 def others_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are dropped are another user's, as the system would have it (`fs.protected_hardlinks`)."""
