@@ -133,7 +133,6 @@ class TriggerFolder:
         Raises:
             FileNotFoundError: another sensor has moved it.
         """
-        (self._root / name).lstat()
         return self._put_aside(self._root / name, name, problems)
 
     def reject_taken(self, identity: str, problems: Sequence[str]) -> str:
@@ -165,8 +164,7 @@ class TriggerFolder:
 
     def _latest(self, folder: str, suffix: str, most: int) -> list[Path]:
         """The files of a folder with that suffix that were written last, by name."""
-        paths = sorted((self._root / folder).glob(f"*{suffix}"), key=_modified_at)
-        return sorted(path for path in paths[-most:] if not path.name.startswith("."))
+        return sorted(sorted((self._root / folder).glob(f"*{suffix}"), key=_modified_at)[-most:])
 
     def _put_aside(self, path: Path, name: str, problems: Sequence[str]) -> str:
         place = self._place_for(name)
@@ -182,18 +180,14 @@ class TriggerFolder:
     def _place_for(self, name: str) -> Path:
         """A free place in `rejected/`, under a name of letters, digits, dots, dashes and underscores only."""
         safe = safe_name(name)
-        number = 0
+        place, number = self._root / REJECTED / safe, 0
         while True:
-            place = self._root / REJECTED / (safe if number == 0 else f"{number}-{safe}")
-            try:
-                # Whoever makes the error file owns the place; a link or folder of that name counts as taken too.
-                place.with_name(f"{place.name}{ERROR_SUFFIX}").touch(mode=0o644, exist_ok=False)
-            except FileExistsError:
-                number += 1
-                continue
-            if not os.path.lexists(place):
-                return place
+            if not os.path.lexists(place):  # a link or folder of that name counts as taken too
+                with suppress(FileExistsError):  # whoever makes the error file owns the place
+                    place.with_name(f"{place.name}{ERROR_SUFFIX}").touch(mode=0o644, exist_ok=False)
+                    return place
             number += 1
+            place = place.with_name(f"{number}-{safe}")
 
     def _link_copy(self, content: bytes, taken: Path) -> None:
         draft = taken.with_name(f".{uuid.uuid4().hex}")

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +270,38 @@ def test_an_architecture_of_ones_own_that_fails_refuses_the_file_and_not_the_loo
 
     assert (outcome.launches, outcome.trouble) == ([], [])
     assert list(outcome.rejected.values()) == [("overrides: mailer: KeyError: 'depth'",)]
+
+
+SYMBOLIC_LINK = {"request.json": ["It cannot be read: Too many levels of symbolic links."]}
+
+
+@pytest.mark.parametrize(
+    ("replace", "rejected", "unfinished"),
+    [(lambda path: path.symlink_to("/etc/hostname"), SYMBOLIC_LINK, []), (os.mkfifo, {}, ["request.json"])],
+)
+def test_what_a_file_is_replaced_by_after_it_was_looked_at_is_not_read(
+    folder: LocalHome,
+    monkeypatch: pytest.MonkeyPatch,
+    replace: Callable[[Path], None],
+    rejected: dict[str, list[str]],
+    unfinished: list[str],
+):
+    replace(folder.root / "request.json")
+    monkeypatch.setattr(trigger_folder.stat, "S_ISREG", lambda _: True)  # it was a plain file a moment ago
+
+    outcome = folder.look()
+
+    assert (outcome.rejected, outcome.unfinished, outcome.trouble) == (rejected, unfinished, [])
+
+
+def test_what_was_rejected_before_is_not_written_over_though_its_reasons_were_deleted(folder: LocalHome):
+    for content in (b"[1]", b"[2]"):
+        folder.drop(content, "bad.json")
+        folder.look()
+        (folder.root / "rejected" / "bad.json.error.txt").unlink(missing_ok=True)
+
+    assert folder.files("rejected") == ["1-bad.json", "1-bad.json.error.txt", "bad.json"]
+    assert [folder.read(f"rejected/{name}") for name in ("bad.json", "1-bad.json")] == [b"[1]", b"[2]"]
 
 
 def test_links_folders_and_devices_are_put_aside_untouched(folder: LocalHome, tmp_path: Path):
@@ -570,6 +602,46 @@ def test_a_trigger_that_became_impossible_before_it_was_launched_is_rejected(
     assert home.files("rejected") == [place, f"{place}.error.txt"]
     assert home.json(f"rejected/{place}") == TRAIN
     assert home.files("taken") == []
+
+
+def test_a_trigger_that_became_impossible_after_it_was_launched_is_done(home: Home, monkeypatch: pytest.MonkeyPatch):
+    home.drop(TRAIN)
+    (launch,) = home.look().launches
+    monkeypatch.setattr("trigger_homes.MODELS", ModelSet.of([ModelSpec(package_type="box")]))
+
+    outcome = home.look()
+
+    assert (outcome.done, outcome.rejected) == ({launch.trigger: {"2025-01-13": "run-2025-01-13"}}, {})
+    assert home.files("taken") == home.files("rejected") == []
+
+
+def test_a_sensor_killed_before_it_puts_a_trigger_away_has_not_forgotten_its_runs(
+    folder: LocalHome, monkeypatch: pytest.MonkeyPatch
+):
+    folder.drop(TRAIN)
+    (launch,) = folder.look().launches
+    really_write = trigger_folder.write_whole
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trigger_folder, "write_whole", die)
+        with pytest.raises(KeyboardInterrupt):
+            folder.look()
+    assert folder.files("done") == []
+    with monkeypatch.context() as patched:
+        patched.setattr(trigger_folder, "write_whole", lambda *given: [really_write(*given), die()])
+        with pytest.raises(KeyboardInterrupt):
+            folder.look()
+    assert folder.store.runs_of(launch.trigger) == {"2025-01-13": "run-2025-01-13"}
+    assert folder.look().done == {launch.trigger: {"2025-01-13": "run-2025-01-13"}}
+
+
+def test_no_more_files_are_taken_at_once_than_asked_for(folder: LocalHome):
+    for name in ("c.json", "a.json", "b.json"):
+        folder.drop(TRAIN, name)
+    assert folder.store.waiting(2) == ["a.json", "b.json"]
 
 
 def test_what_there_is_is_listed(home: Home):
