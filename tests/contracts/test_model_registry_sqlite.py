@@ -10,6 +10,7 @@ import pytest
 from registry_examples import BY_ADA, WEEKS, race, registration
 
 from packaging_assets.domain.registry import RegistryError, Status
+from packaging_assets.resources import sqlite_registry
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry, utc_now
 
 RACING = """
@@ -143,3 +144,27 @@ def test_a_failure_within_a_write_undoes_all_of_it(tmp_path):
 
 def test_the_default_clock_is_utc():
     assert utc_now().utcoffset() == dt.timedelta(0)
+
+
+def test_one_who_saw_an_old_layout_that_another_has_migrated_meanwhile_finds_it_done(old_file, monkeypatch):
+    SqliteModelRegistry(old_file).versions()
+    really, seen = sqlite_registry.layout_of, [1]
+    monkeypatch.setattr(sqlite_registry, "layout_of", lambda connection: seen.pop() if seen else really(connection))
+    assert [version.stage for version in SqliteModelRegistry(old_file).versions()] == ["live"]
+    assert seen == []
+
+
+def test_who_reads_does_not_wait_for_one_who_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_registry, "LOCK_TIMEOUT_SECONDS", 0)
+    registry = SqliteModelRegistry(tmp_path / "registry.db")
+    version = registry.register(registration())
+    with contextlib.closing(sqlite3.connect(tmp_path / "registry.db", isolation_level=None)) as writer:
+        writer.execute("begin exclusive")
+        assert registry.versions() == [version]
+        with pytest.raises(RegistryError, match=r"cannot be used \(database is locked\)"):
+            registry.reject("mailer", 1, **BY_ADA)
+
+
+def test_a_registry_is_one_file(tmp_path):
+    SqliteModelRegistry(tmp_path / "registry.db").register(registration())
+    assert [path.name for path in tmp_path.iterdir()] == ["registry.db"]

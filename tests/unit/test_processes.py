@@ -33,3 +33,13 @@ def test_without_proc_the_number_alone_decides(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("packaging_assets.processes.PROC", tmp_path / "not there")
     assert is_running(os.getpid(), seen_at=time.time() - 86_400 - CLOCK_SLACK_SECONDS)
     assert not is_running(2**22 - 1, seen_at=time.time())
+
+
+def test_a_process_may_be_called_anything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("packaging_assets.processes.PROC", tmp_path)
+    (tmp_path / "stat").write_text("cpu 1 2 3\nbtime 1000\n")
+    (tmp_path / "123").mkdir()
+    ticks = 5 * os.sysconf("SC_CLK_TCK")
+    (tmp_path / "123" / "stat").write_text(f"123 (a) Z (b) S {'0 ' * 18}{ticks} 0\n")
+    assert is_running(123, seen_at=1005 - CLOCK_SLACK_SECONDS)
+    assert not is_running(123, seen_at=1004.9 - CLOCK_SLACK_SECONDS)
