@@ -14,7 +14,7 @@ import pytest
 from alert_doubles import NOON, UNREACHABLE, Inbox, Killed, MovableClock, make_alert
 
 from packaging_assets.resources.alert_delivery import Round, backoff_seconds, deliver
-from packaging_assets.resources.alert_store import CLAIM_SECONDS, AlertStore, AlertStoreError, Claim
+from packaging_assets.resources.alert_store import CLAIM_SECONDS, AlertStore, AlertStoreError, Claim, Delivery
 from packaging_assets.resources.log_notifier import LogNotifier
 from packaging_assets.resources.notifier import Route
 
@@ -246,6 +246,40 @@ def test_an_interruption_is_not_forgotten_over_a_failure(store: AlertStore, cloc
     clock.advance(30)
     round_of(store, clock, Route("r", inbox))
     assert inbox.received == [("weekly: a failed for None", True)]
+
+
+def test_what_a_sender_reports_whose_claim_had_run_out_changes_nothing_that_has_arrived(store: AlertStore) -> None:
+    store.add(make_alert("a"), [Route("r", Inbox())], now=NOW)
+    slow, next_one = store.claim("r", now=NOW), store.claim("r", now=NOW + CLAIM_SECONDS)
+    assert slow is not None
+    assert next_one is not None
+    store.mark_sent(next_one, now=NOW + 130)
+    store.mark_failed(slow, error="timed out", due_at=NOW + 160)
+    ((delivery,),) = (kept.deliveries for kept in store.alerts())
+    assert delivery == Delivery("r", attempts=1, due_at=NOW, sent_at=NOW + 130, error=None)
+
+
+def test_what_has_arrived_in_the_end_has_no_error(store: AlertStore, clock: MovableClock) -> None:
+    inbox = Inbox(UNREACHABLE)
+    store.add(make_alert("a"), [Route("r", inbox)], now=NOW)
+    round_of(store, clock, Route("r", inbox))
+    inbox.error = None
+    clock.advance(30)
+    round_of(store, clock, Route("r", inbox))
+    ((delivery,),) = (kept.deliveries for kept in store.alerts())
+    assert delivery == Delivery("r", attempts=2, due_at=NOW + 30, sent_at=NOW + 30, error=None)
+
+
+def test_a_failure_that_an_alert_names_twice_is_kept_once(store: AlertStore) -> None:
+    store.add(make_alert("a", "a"), [], now=NOW)
+    assert store.add(make_alert("a"), [], now=NOW) is None
+
+
+def test_a_file_that_is_deleted_between_two_uses_is_made_anew(tmp_path: Path) -> None:
+    store = AlertStore(tmp_path / "alerts.db")
+    store.add(make_alert("a"), [], now=NOW)
+    (tmp_path / "alerts.db").unlink()
+    assert store.add(make_alert("a"), [], now=NOW) == make_alert("a")
 
 
 def test_what_it_remembers_of_looks(store: AlertStore) -> None:

@@ -14,7 +14,7 @@ from packaging_assets.artifacts.prune import PrunePolicy, prune
 from packaging_assets.artifacts.store import Artifact, ArtifactError
 from packaging_assets.cli.models_promote import promote as promote_command
 from packaging_assets.cli.models_promote import show_promoted
-from packaging_assets.domain.registry import ModelVersion, Registration, Status, TransitionError
+from packaging_assets.domain.registry import ConflictError, ModelVersion, Registration, Status, TransitionError
 from packaging_assets.domain.signatures import SignatureError, sign
 from packaging_assets.promotion import Environment, PromotionError, promote
 from packaging_assets.resources import environment as environments
@@ -192,6 +192,60 @@ def test_a_damaged_file_stops_the_promotion_before_anything_is_registered(
         promote(test_home, live_home, version, actor="ana", reason="good")
 
     assert live_home.registry.models() == []
+
+
+def test_a_file_that_is_damaged_where_it_goes_to_stops_the_promotion_as_well(
+    test_home: Environment, live_home: Environment, tmp_path: Path
+):
+    version = train(test_home)
+    there: Any = live_home.store
+    model = write(there, "model", {}, weights="trees")  # as a promotion that was cut off has left it
+    weights = tmp_path / "live" / "artifacts" / model.uri / "weights"
+    weights.chmod(0o644)
+    weights.write_text("TREES")
+
+    with pytest.raises(ArtifactError, match=f"{weights} has other content than when it was committed"):
+        promote(test_home, live_home, version, actor="ana", reason="good")
+
+    assert live_home.registry.models() == []
+
+
+def test_what_a_person_has_rejected_there_stays_rejected(test_home: Environment, live_home: Environment):
+    version = train(test_home)
+    promote(test_home, live_home, version, actor="ana", reason="good")
+    live_home.registry.reject("mailer", 1, actor="bob", reason="damage reports doubled")
+
+    again = promote(test_home, live_home, version, actor="ana", reason="good", approve=True)
+
+    assert (again.version.status, again.version.actor) == (Status.REJECTED, "bob")
+
+
+def test_what_a_person_rejects_there_at_that_moment_is_not_approved(
+    test_home: Environment, live_home: Environment, monkeypatch: pytest.MonkeyPatch
+):
+    version, register = train(test_home), live_home.registry.register
+
+    def reject_meanwhile(registration: Registration) -> ModelVersion:
+        registered = register(registration)
+        live_home.registry.reject("mailer", 1, actor="bob", reason="damage reports doubled")
+        return registered
+
+    monkeypatch.setattr(live_home.registry, "register", reject_meanwhile)
+    with pytest.raises(ConflictError, match="Rejected"):
+        promote(test_home, live_home, version, actor="ana", reason="good", approve=True)
+    assert live_home.registry.get("mailer", 1).status is Status.REJECTED
+
+
+def test_the_card_of_a_model_that_was_trained_there_stays_the_current_one(
+    test_home: Environment, live_home: Environment
+):
+    there: Any = live_home.store
+    own = write(there, "model_card", {"metrics": "its own"}, card="<p>trained here</p>")
+    there.point(own)
+
+    promote(test_home, live_home, train(test_home), actor="ana", reason="good")
+
+    assert there.current("mailer/model_card", WEEK) == own
 
 
 def test_environments_with_different_keys_do_not_trust_one_another(tmp_path: Path):
