@@ -138,7 +138,6 @@ def unpredicted_days(
     A day whose rows changed, and whose build then failed, is neither predicted from them nor built any more.
     """
     done = instance.get_materialized_partitions(PREDICTIONS)
-    due = due_days(settings, now)
     under_way = Counter(_partition(run) for run in _runs(instance, due, UNFINISHED))
     attempts = _attempts(instance, due)
     days = UnpredictedDays()
