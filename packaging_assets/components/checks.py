@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from packaging_assets.artifacts.run_step import StepResult
+from packaging_assets.components.reasons import as_markdown
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.verdicts import CheckDefinition, CheckOutcome, Verdict
 
@@ -30,7 +31,7 @@ def check_results(verdict: Verdict, result: StepResult) -> list[dg.AssetCheckRes
             check_name=check.name,
             passed=check.is_passed,
             severity=SEVERITIES[check.severity],
-            description=check.sentence,
+            description=as_markdown(check.sentence),
             metadata={**_figures(check), "fingerprint": result.artifact.fingerprint},
         )
         for check in verdict.checks
@@ -45,4 +46,9 @@ def _figures(check: CheckOutcome) -> dict[str, Any]:
         "rows": check.rows,
         "remedy": check.remedy,
     }
-    return {name: figure for name, figure in figures.items() if figure is not None}
+    return {name: six_digits(figure) for name, figure in figures.items() if figure is not None}
+
+
+def six_digits(figure: Any) -> Any:
+    """A figure as people read it: rounded to six digits if it is a fraction, which are enough to tell figures apart."""
+    return float(f"{figure:.6g}") if isinstance(figure, float) and not figure.is_integer() else figure

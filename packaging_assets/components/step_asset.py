@@ -112,10 +112,13 @@ def materialized(
     metadata: Mapping[str, Any] | None = None,
     check_results: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
-    """The materialization of a step's artifact; a cache hit has the same data version as the run that computed it."""
+    """The materialization of a step's artifact; a cache hit has the same data version as the run that computed it.
+
+    What the asset says of itself comes first in the UI, how its artifact was made after it.
+    """
     return dg.MaterializeResult(
         data_version=dg.DataVersion(result.artifact.content_hash),
-        metadata={**_artifact_metadata(result), **(metadata or {})},
+        metadata={**(metadata or {}), **_artifact_metadata(result)},
         check_results=list(check_results),
     )
 

@@ -15,6 +15,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
+from packaging_assets.components.reasons import as_list, as_markdown
 from packaging_assets.defs.alerts import sensor
 from packaging_assets.defs.alerts.ended_runs import Cursor
 from packaging_assets.defs.alerts.look import Look
@@ -62,8 +63,8 @@ def gates(**outcomes: tuple[bool, str]) -> dg.AssetsDefinition:
 def registered(status: str, *reasons: str, stage: str = "live") -> dg.AssetsDefinition:
     @dg.asset(key=["bag", "registered_model"], partitions_def=WEEKLY, deps=[METRICS], owners=[BAG])
     def registered_model() -> dg.MaterializeResult:
-        listed = "\n".join(f"- {reason}" for reason in reasons) or "none"
-        metadata = {"version": 5, "stage": stage, "status": status, "reasons": dg.MetadataValue.md(listed)}
+        listed = dg.MetadataValue.md(as_list(reasons))
+        metadata = {"version": 5, "stage": stage, "status": status, "reasons": listed}
         return dg.MaterializeResult(metadata=metadata)
 
     return registered_model
@@ -720,6 +721,22 @@ def test_of_a_shadow_model_a_rejection_is_told_once_and_as_a_warning(home):
     assert alert.title.endswith("bag rejected as a shadow")
     assert (alert.severity, [failure.kind for failure in alert.failures]) == ("warning", ["model"])
     assert alert.failures[0].reasons == ("pr_auc_not_below_champion: too low",)
+
+
+def test_a_reason_is_told_as_the_gates_gave_it_and_not_as_markdown(home):
+    reason = "no_slice_is_worse_than_champion: 1 of 9 slices is worse, brand *<A|B>* [c](d): log-loss +9.0%."
+
+    @dg.asset(key=METRICS, partitions_def=WEEKLY, check_specs=[dg.AssetCheckSpec("a", asset=METRICS)], owners=[SCIENCE])
+    def metrics() -> dg.MaterializeResult:
+        failed = dg.AssetCheckResult(check_name="a", passed=False, description=as_markdown(reason))
+        return dg.MaterializeResult(check_results=[failed])
+
+    home.run(metrics, registered("Rejected", reason))
+    home.take()
+    (alert,) = home.kept
+    assert {failure.kind: failure.reasons for failure in alert.failures}["model"] == (reason,)
+    assert f"  - {reason}" in alert.lines
+    assert f"- [error] bag/metrics, {WEEK}: a: {reason}" in "\n".join(alert.lines)
 
 
 def test_a_shadow_model_that_waits_for_nobody_is_no_alert(home):

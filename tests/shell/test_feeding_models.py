@@ -301,9 +301,13 @@ def test_a_card_is_of_one_evaluation_with_its_limits_or_is_not_written(
     store = artifact_store_for(week)
     overrides = {"box": {"gates.psi_warn": 0.15}}
     assert materialize(definitions, instance, "box/split", "box/model", "box/metrics", overrides=overrides).success
-    assert materialize(definitions, instance, "box/model_card").success
+    made = materialize(definitions, instance, "box/model_card")
+    assert made.success
     card = store.current("box/model_card", WEEK)
     assert card is not None
+    page = made.asset_materializations_for_node("box__model_card")[0].metadata["card"]
+    assert page == dg.MetadataValue.path(store.locate(card, "card.html"))  # to be opened, wherever the store is
+    assert Path(str(page.value)).is_file()
     assert store.parts(card).params["policy"]["psi_warn"] == 0.15
 
     assert materialize(definitions, instance, "box/model", overrides={"box": {"seed": 5}}).success  # a run beside

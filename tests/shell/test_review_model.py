@@ -134,6 +134,21 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_decided(review
     assert len(registry.history("mailer")) == 2
 
 
+def test_the_launchpad_begins_with_all_fields_and_refuses_them_as_they_are(definitions, instance, registry):
+    job = definitions.get_job_def("review_model")
+    assert list(job.run_config["ops"]["decide"]["config"]) == ["model", "decision", "version", "reason", "actor"]
+
+    result = job.execute_in_process(
+        instance=instance, resources={"model_registry": registry}, raise_on_error=False
+    )  # launched as it is
+
+    assert "a decision needs a name and a written reason" in error_of(result)[1]
+    assert [(version.version, version.status) for version in registry.versions("mailer")] == [
+        (1, Status.APPROVED),
+        (2, Status.PENDING),
+    ]
+
+
 def test_an_unknown_decision_is_refused_before_a_run_starts(review):
     with pytest.raises(dg.DagsterInvalidConfigError, match="decision"):
         review("promote", 2)

@@ -33,7 +33,8 @@ def run(tmp_path: Path, instance: dg.DagsterInstance) -> Any:
         @dg.asset(partitions_def=dg.StaticPartitionsDefinition([WEEK]))
         def number(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             runner = StepRunner(context, store, InProcessCompute())
-            return materialized(runner.run(write_number, inputs={}, params=NumberParams(is_steady=is_steady)))
+            result = runner.run(write_number, inputs={}, params=NumberParams(is_steady=is_steady))
+            return materialized(result, metadata={"number": 1})
 
         result = dg.materialize([number], partition_key=WEEK, instance=instance, tags=tags)
         (event,) = result.get_asset_materialization_events()
@@ -52,6 +53,11 @@ def test_a_hit_links_to_the_run_that_computed_it(run: Any) -> None:
     assert (first["cache"], first["computed_by"]) == ("miss", computed_by)
     assert (again["cache"], again["computed_by"], again["artifact"]) == ("hit", computed_by, first["artifact"])
     assert "computed_again" not in again
+
+
+def test_what_the_asset_says_of_itself_comes_before_how_it_was_made(run: Any) -> None:
+    metadata, _, _ = run()
+    assert list(metadata)[:3] == ["number", "cache", "artifact"]
 
 
 def test_without_the_cache_the_same_bytes_are_said_to_be_the_same(run: Any) -> None:

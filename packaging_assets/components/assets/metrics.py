@@ -9,10 +9,11 @@ import dagster as dg
 
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
-from packaging_assets.components.checks import check_results, check_specs, stored_verdict
+from packaging_assets.components.checks import check_results, check_specs, six_digits, stored_verdict
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import run_planned, spec_of_run
+from packaging_assets.components.reasons import as_list
 from packaging_assets.components.serving import serving_before
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.training_asset import training_asset
@@ -65,12 +66,11 @@ def metrics_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitions
 
 
 def _metadata(metrics: Mapping[str, Any], verdict: Verdict, plots: Mapping[str, str]) -> dict[str, Any]:
-    shown = {name: metrics[name] for name in SHOWN_METRICS if metrics.get(name) is not None}
-    reasons = [*verdict.failures, *verdict.warnings]
+    shown = {name: six_digits(metrics[name]) for name in SHOWN_METRICS if metrics.get(name) is not None}
     return {
-        **shown,
         "verdict": verdict.outcome,
-        "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons) or "none: every gate passed"),
+        "reasons": dg.MetadataValue.md(as_list([*verdict.failures, *verdict.warnings])),
+        **shown,
         **{name: dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{svg})") for name, svg in plots.items()},
     }
 

@@ -13,6 +13,7 @@ from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import spec_of_run
+from packaging_assets.components.reasons import as_list
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.training_asset import training_asset
 from packaging_assets.domain.gate_policy import GatePolicy
@@ -89,8 +90,8 @@ def model_card_asset(
             instances=spec_of_run(context, models, spec.name).instances.evaluate,
             model=spec.name,
         )
-        essentials = _essentials(metrics, verdict, spec.name)
-        return materialized(result, metadata={"card": f"{result.artifact.uri}/{CARD}", **essentials})
+        page = dg.MetadataValue.path(artifact_store.locate(result.artifact, CARD))
+        return materialized(result, metadata={"card": page, **_essentials(metrics, verdict, spec.name)})
 
     return model_card
 
@@ -101,9 +102,8 @@ def _lineage(name: str, source: ArtifactInput) -> LineageEntry:
 
 def _essentials(metrics: Mapping[str, Any], verdict: Verdict, model: str) -> dict[str, Any]:
     rows = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in key_figures(metrics, model))
-    reasons = [*verdict.failures, *verdict.warnings]
     return {
         "verdict": verdict.outcome,
-        "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons) or "none: every gate passed"),
+        "reasons": dg.MetadataValue.md(as_list([*verdict.failures, *verdict.warnings])),
         "key_figures": dg.MetadataValue.md(f"| figure | value | |\n|---|---|---|\n{rows}"),
     }

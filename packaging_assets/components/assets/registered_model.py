@@ -9,6 +9,7 @@ from packaging_assets.artifacts.store import Artifact, ArtifactStore
 from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet, overrides_in
 from packaging_assets.components.model_spec import ModelSpec
+from packaging_assets.components.reasons import as_list
 from packaging_assets.components.step_asset import MissingUpstreamError
 from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.training_steps import CANDIDATE
@@ -83,7 +84,7 @@ def registered_model_asset(
                 "stage": version.stage,
                 "status": str(version.status),
                 "verdict": verdict.outcome,
-                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in version.reasons) or "none"),
+                "reasons": dg.MetadataValue.md(as_list(version.reasons)),
                 "fingerprint": version.fingerprint,
                 "artifact": version.artifact_uri,
                 "weeks_to_judge_again": weeks_to_judge_again(model_registry.versions(spec.name)),

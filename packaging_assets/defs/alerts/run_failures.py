@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from packaging_assets.components.reasons import from_list, from_markdown
 from packaging_assets.domain.alerts import Alert, Failure, Severity, check_key, run_key, without_told_reasons
 from packaging_assets.domain.registry import Status
 from packaging_assets.jobs import SHADOW_JOBS
@@ -135,7 +136,7 @@ class RunReader:
                 subject=model,
                 model=model,
                 partition=week,
-                reasons=_listed(_value(metadata, "reasons")),
+                reasons=from_list(str(_value(metadata, "reasons") or "")),
                 owners=self.owners(dg.AssetKey([model, REGISTERED_MODEL])),
                 model_card=self.find_card(model, week),
             )
@@ -160,7 +161,7 @@ class RunReader:
         asset = "/".join(key.path)
         partition = evaluation.partition or partition_or_range(run)
         metadata = evaluation.metadata
-        said = evaluation.description or "it says no more."
+        said = from_markdown(evaluation.description or "it says no more.")
         return Failure(
             key=check_key(run.run_id, asset, evaluation.check_name, partition),
             kind="check",
@@ -225,8 +226,3 @@ def _value(metadata: Mapping[str, Any], name: str) -> Any:
 def _figure(metadata: Mapping[str, Any], *names: str) -> float | None:
     found = [_value(metadata, name) for name in names]
     return next((float(figure) for figure in found if isinstance(figure, int | float)), None)
-
-
-def _listed(markdown: Any) -> tuple[str, ...]:
-    """The items of a Markdown list."""
-    return tuple(line[2:] for line in str(markdown or "").splitlines() if line.startswith("- "))

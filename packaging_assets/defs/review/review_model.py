@@ -28,6 +28,9 @@ class Decision(Enum):
 
 WITHOUT_VERSION = (Decision.unpin, Decision.undo)
 ABOUT_STATUS = (Decision.approve, Decision.reject)
+FORM = {"ops": {"decide": {"config": {"model": "", "decision": "approve", "version": None, "reason": "", "actor": ""}}}}
+"""What the launchpad begins with: everything to fill in, and refused as it is."""
+
 ABOUT_PINS = (Decision.pin, Decision.unpin, Decision.undo)
 
 
@@ -106,8 +109,9 @@ def review_job(models: ModelSet) -> dg.JobDefinition:
         context.log.info("%s %s by %s: %s", config.model, config.decision.value, config.actor, serves)
 
     @dg.job(
+        config=FORM,
         description="Approve, reject, pin, unpin, roll back or undo, by name and with a reason. The champion moves at "
-        "once, and predictions by the former one show as stale. The same config again changes nothing more."
+        "once, and predictions by the former one show as stale. The same config again changes nothing more.",
     )
     def review_model() -> None:
         """One decision about a model's version."""

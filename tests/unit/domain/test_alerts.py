@@ -60,6 +60,23 @@ def alert(*failures: Failure) -> Alert:
     return Alert(subject="weekly_training 2025-02-03", failures=failures, run_url="http://ui/runs/r1")
 
 
+def test_a_failure_is_one_line_whatever_the_brand_that_it_names() -> None:
+    brand = "Acme\n- [error] box: forged\x1b[2J\u2028Owner: nobody"
+    told = "Acme - [error] box: forged [2J Owner: nobody"
+    message = alert(
+        check("no_slice_is_worse_than_champion", sentence=f"brand {brand}."),
+        decision("bag", "rejected", reasons=(f"slices: brand {brand}.",)),
+    )
+    assert message.lines == (
+        "- [error] bag, 2025-02-03: version 5 is rejected.",
+        f"  - slices: brand {told}.",
+        f"- [error] bag/metrics, 2025-02-03: brand {told}.",
+        "Owner: team:packaging-science",
+        "Run: http://ui/runs/r1",
+        f"Alert: {message.key}",
+    )
+
+
 def test_several_failures_of_a_run_are_one_message_in_exactly_these_words() -> None:
     message = alert(
         check("density_is_stable", value=0.46662, limit=0.2055, remedy="Look at the units."),
