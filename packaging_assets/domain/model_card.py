@@ -45,6 +45,13 @@ SERIES_OF_COLUMNS = 8
 """From so many numbered columns on (image_embedding_00, _01, ...) their importance is shown as one sum."""
 
 OUTCOMES = {"approve": "approved by the gates", "reject": "rejected by the gates", "pending": "waits for a person"}
+RESULTS = {
+    "PASSED": ("✓", "ok", "passed"),
+    "WARN": ("!", "warn", "failed with a warning"),
+    "ERROR": ("✗", "no", "failed"),
+}
+"""Of a gate: the mark, its style, and the word for those who do not see the mark."""
+
 SIDES = {0: "not suitable", 1: "suitable"}
 
 
@@ -99,7 +106,7 @@ def write_model_card(inputs: Mapping[str, Path], params: ModelCardParams, output
         "key_figures": key_figures(metrics, params.model),
         "judged_on": _judged_on(metrics),
         "curves": _curves(inputs["metrics"], metrics, params.model),
-        "slices": _slices(metrics.get("slices")),
+        "slices": _slices(metrics.get("slices"), params.policy),
         "drift": _drift(inputs, params, metrics),
         "label_charts": _label_charts(inputs["labels"], labels, params.package_type, metrics),
         "data": _data(read_json(inputs["split"] / "split.json"), labels, params, metrics),
@@ -133,10 +140,10 @@ def key_figures(metrics: Mapping[str, Any], model: str) -> list[tuple[str, str, 
         against = (
             "against champion",
             f"{champion['difference']:+.4f}",
-            f"PR-AUC, ± {error}; {version_of(champion, model)}",
+            f"PR-AUC, ± {error} (std. error); {version_of(champion, model)}",
         )
     return [
-        ("PR-AUC", number(metrics["pr_auc"]), f"± {number(metrics['pr_auc_standard_error'])}"),
+        ("PR-AUC", number(metrics["pr_auc"]), f"± {number(metrics['pr_auc_standard_error'])} (std. error)"),
         against,
         (
             "log loss",
@@ -165,18 +172,25 @@ def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(check: Mapping[str, Any]) -> dict[str, str]:
-    mark, style = ("✓", "ok") if check["is_passed"] else ("✗", "no") if check["severity"] == "ERROR" else ("!", "warn")
+    result = "PASSED" if check["is_passed"] else check["severity"]
+    mark, style, word = RESULTS[result]
     return {
         "mark": mark,
         "style": style,
+        "word": word,
         "name": check["name"],
         "sentence": check["sentence"],
         "remedy": "" if check["is_passed"] else check["remedy"],
-        "value": number(check["value"], "{:.4g}"),
-        "limit": number(check["limit"], "{:.4g}"),
+        "value": _measured(check["value"]),
+        "limit": _measured(check["limit"]),
         "standard_error": number(check["standard_error"], "{:.2g}"),
         "rows": number(check["rows"], "{:,}"),
     }
+
+
+def _measured(value: float | None) -> str:
+    """A count with all its digits, whatever else with four."""
+    return number(value, "{:,.0f}" if value is not None and float(value).is_integer() else "{:.4g}")
 
 
 def _judged_on(metrics: Mapping[str, Any]) -> str:
@@ -201,9 +215,10 @@ def _curves(folder: Path, metrics: Mapping[str, Any], model: str) -> list[Chart]
     return [precision_recall_chart(y, scores), calibration_chart(y, scores)]
 
 
-def _slices(slices: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _slices(slices: Mapping[str, Any] | None, policy: GatePolicy) -> dict[str, Any] | None:
     if not slices:
         return None
+    dimensions = list(dict.fromkeys(row["dimension"] for row in slices["rows"]))
     rows = [
         {
             "name": f"{row['dimension']}: {row['value']}",
@@ -215,13 +230,27 @@ def _slices(slices: Mapping[str, Any] | None) -> dict[str, Any] | None:
             "p_value": number(row["p_value_holm"], "{:.3g}"),
             "is_worse": row["is_worse"],
         }
-        for row in slices["rows"]
+        for row in sorted(slices["rows"], key=lambda row: _place_of_slice(row, dimensions, policy))
     ]
     note = (
         "Log loss of candidate and champion on the same rows of each slice; p is one-sided for the candidate being "
         "worse, adjusted for the number of slices (Holm)."
     )
     return {"rows": rows, "note": note}
+
+
+def _place_of_slice(row: Mapping[str, Any], dimensions: Sequence[str], policy: GatePolicy) -> tuple[int, float, str]:
+    """Bands from the lowest to the highest, where the alphabet would have `below 2` last; others by name."""
+    dimension, value = row["dimension"], row["value"]
+    return dimensions.index(dimension), _lower_edge(value) if dimension in policy.slice_bands else 0.0, value
+
+
+def _lower_edge(band: str) -> float:
+    """Of a band as `slices` names it: `below 2`, `2 to 5`, `from 5`; missing values come last."""
+    if band.startswith("below "):
+        return -math.inf
+    found = re.match(r"(?:from )?([-+.e\d]+)", band)
+    return float(found[1]) if found else math.inf
 
 
 def _drift(inputs: Mapping[str, Path], params: ModelCardParams, metrics: Mapping[str, Any]) -> dict[str, Any] | None:

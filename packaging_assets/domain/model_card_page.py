@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 STYLE = """
 :root{--ink:#1b2430;--soft:#5b6675;--line:#dde2e8;--paper:#fff;--wash:#f5f7f9;--first:#0b5fa5;--second:#c4561a;
---good:#1d7a46;--bad:#b3261e;--held:#8a5a00}
+--good:#1d7a46;--bad:#b3261e;--held:#8a5a00;--still:#7b8591}
+@media screen and (prefers-color-scheme:dark){
+:root{color-scheme:dark;--ink:#e4e9ef;--soft:#a5b0bd;--line:#36404c;--paper:#1a212a;--wash:#11161c;--first:#6cb2f0;
+--second:#f0955a;--good:#5cc98c;--bad:#ff8d84;--held:#e2b14c;--still:#8b95a1}
+}
 *{box-sizing:border-box}
 body{margin:0;background:var(--wash);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
 "Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%;print-color-adjust:exact;
@@ -29,7 +33,7 @@ small,.note,figcaption{color:var(--soft);font-size:13px}
 section{background:var(--paper);border:1px solid var(--line);border-radius:8px;padding:16px;margin-top:16px}
 header{display:flex;flex-wrap:wrap;gap:8px 14px;align-items:center}
 header p{flex-basis:100%;margin:0;color:var(--soft)}
-.badge{font-weight:600;border-radius:99px;padding:2px 12px;color:#fff;background:var(--soft)}
+.badge{font-weight:600;border-radius:99px;padding:2px 12px;color:var(--paper);background:var(--soft)}
 .approve{background:var(--good)}.reject{background:var(--bad)}.pending{background:var(--held)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin-top:16px}
 .tile{background:var(--paper);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
@@ -42,11 +46,11 @@ svg text{font-size:12px;fill:var(--soft)}
 svg path{fill:none}
 .axis{stroke:var(--soft)}.grid{stroke:var(--line)}.whisker{stroke-width:1!important;opacity:.55}
 .s0{stroke:var(--first);stroke-width:2}.s1{stroke:var(--second);stroke-width:2}
-.s2{stroke:#8b95a1;stroke-width:1.5;stroke-dasharray:3 3}
+.s2{stroke:var(--still);stroke-width:1.5;stroke-dasharray:3 3}
 .s0 circle{fill:var(--first);stroke:none}.s1 circle{fill:var(--second);stroke:none}
 rect.s0{fill:var(--first);stroke:none}rect.s1{fill:var(--second);stroke:none}
 .key{display:inline-block;width:14px;height:0;border-top:3px solid;vertical-align:middle;margin:0 5px 0 0}
-.k0{color:var(--first)}.k1{color:var(--second)}.k2{color:#8b95a1;border-top-style:dotted}
+.k0{color:var(--first)}.k1{color:var(--second)}.k2{color:var(--still);border-top-style:dotted}
 figcaption span{display:inline-block;margin-right:14px}
 figcaption>div+div{margin-top:4px}
 table{border-collapse:collapse;width:100%;font-size:14px}
@@ -54,6 +58,7 @@ th,td{text-align:left;vertical-align:top;padding:6px 10px 6px 0;border-bottom:1p
 thead th{color:var(--soft);font-weight:600;font-size:13px}
 tbody th{font-weight:600}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .mark{font-weight:700;white-space:nowrap}.ok{color:var(--good)}.no{color:var(--bad)}.warn{color:var(--held)}
 code{font:12.5px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 ul{margin:0 0 12px;padding-left:20px}li{overflow-wrap:anywhere}
@@ -87,7 +92,7 @@ svg text{font-size:13.5px}
 @page{margin:14mm}
 body{background:#fff;font-size:10.5pt}main{max-width:none;padding:0}
 section,.tile{border-color:#c9d0d8}section{padding:10px 12px;margin-top:10px}
-h2{break-after:avoid}figure,tr,.tile,.bars,li{break-inside:avoid}
+h2,.note{break-after:avoid}figure,tr,.tile,.bars,li{break-inside:avoid}
 .grid2{grid-template-columns:1fr 1fr}.tiles{grid-template-columns:repeat(6,1fr)}.tile b{font-size:13pt}
 details{display:none}
 }
@@ -165,11 +170,13 @@ _CARD = """{% extends "page" %}
 <p>Every gate passed.</p>
 {%- endif %}
 <table class="stack">
-<thead><tr><th></th><th>gate</th><th class="n">value</th><th class="n">limit</th><th class="n">std. error</th>
-<th class="n">rows</th></tr></thead>
+<thead><tr><th scope="col"><span class="unseen">result</span></th><th scope="col">gate</th>
+<th scope="col" class="n">value</th><th scope="col" class="n">limit</th><th scope="col" class="n">std. error</th>
+<th scope="col" class="n">rows</th></tr></thead>
 <tbody>
 {%- for check in verdict.checks %}
-<tr><td class="mark {{ check.style }}">{{ check.mark }}</td>
+<tr><td class="mark {{ check.style }}"><span aria-hidden="true">{{ check.mark }}</span>
+<span class="unseen">{{ check.word }}</span></td>
 <td><code>{{ check.name }}</code><br>{{ check.sentence }}
 {%- if check.remedy %}<br><small>What to do: {{ check.remedy }}</small>{% endif %}</td>
 <td class="n" data-name="value">{{ check.value }}</td><td class="n" data-name="limit">{{ check.limit }}</td>
@@ -191,11 +198,12 @@ _CARD = """{% extends "page" %}
 <h2>Slices</h2>
 <p class="note">{{ slices.note }}</p>
 <table class="stack">
-<thead><tr><th>slice</th><th class="n">rows</th><th class="n">rarer label</th><th class="n">log loss</th>
-<th class="n">champion</th><th class="n">change</th><th class="n">p (Holm)</th></tr></thead>
+<thead><tr><th scope="col">slice</th><th scope="col" class="n">rows</th><th scope="col" class="n">rarer label</th>
+<th scope="col" class="n">log loss</th><th scope="col" class="n">champion</th><th scope="col" class="n">change</th>
+<th scope="col" class="n">p (Holm)</th></tr></thead>
 <tbody>
 {%- for row in slices.rows %}
-<tr><th>{{ row.name }}{% if row.is_worse %} <span class="no">worse</span>{% endif %}</th>
+<tr><th scope="row">{{ row.name }}{% if row.is_worse %} <span class="no">worse</span>{% endif %}</th>
 <td class="n" data-name="rows">{{ row.rows }}</td><td class="n" data-name="rarer label">{{ row.minority_rows }}</td>
 <td class="n" data-name="log loss">{{ row.candidate }}</td><td class="n" data-name="champion">{{ row.champion }}</td>
 <td class="n" data-name="change">{{ row.change }}</td><td class="n" data-name="p (Holm)">{{ row.p_value }}</td></tr>
@@ -242,10 +250,10 @@ _CARD = """{% extends "page" %}
 </dl>
 <br>
 <table class="stack">
-<thead><tr><th>made from</th><th>artifact</th><th>content</th></tr></thead>
+<thead><tr><th scope="col">made from</th><th scope="col">artifact</th><th scope="col">content</th></tr></thead>
 <tbody>
 {%- for entry in lineage %}
-<tr><th>{{ entry.name }}</th><td><code>{{ entry.uri }}</code></td>
+<tr><th scope="row">{{ entry.name }}</th><td><code>{{ entry.uri }}</code></td>
 <td><code>{{ entry.content_hash[:16] }}</code></td></tr>
 {%- endfor %}
 </tbody>
@@ -262,10 +270,11 @@ _COMPARISON = """{% extends "page" %}
 <section>
 <h2>Side by side</h2>
 <table>
-<thead><tr><th></th><th class="n">{{ names[0] }}</th><th class="n">{{ names[1] }}</th></tr></thead>
+<thead><tr><td></td><th scope="col" class="n">{{ names[0] }}</th>
+<th scope="col" class="n">{{ names[1] }}</th></tr></thead>
 <tbody>
 {%- for row in rows %}
-<tr><th>{{ row[0] }}</th><td class="n">{{ row[1] }}</td><td class="n">{{ row[2] }}</td></tr>
+<tr><th scope="row">{{ row[0] }}</th><td class="n">{{ row[1] }}</td><td class="n">{{ row[2] }}</td></tr>
 {%- endfor %}
 </tbody>
 </table>
@@ -283,10 +292,10 @@ _COMPARISON = """{% extends "page" %}
 <h2>What differs in how they were made</h2>
 {%- if differences %}
 <table>
-<thead><tr><th></th><th>{{ names[0] }}</th><th>{{ names[1] }}</th></tr></thead>
+<thead><tr><td></td><th scope="col">{{ names[0] }}</th><th scope="col">{{ names[1] }}</th></tr></thead>
 <tbody>
 {%- for row in differences %}
-<tr><th>{{ row[0] }}</th><td>{{ row[1] }}</td><td>{{ row[2] }}</td></tr>
+<tr><th scope="row">{{ row[0] }}</th><td>{{ row[1] }}</td><td>{{ row[2] }}</td></tr>
 {%- endfor %}
 </tbody>
 </table>

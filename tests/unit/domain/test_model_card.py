@@ -25,6 +25,7 @@ from packaging_assets.domain.model_card import (
     weekly_label_rates,
     write_model_card,
 )
+from packaging_assets.domain.model_card_page import STYLE
 from packaging_assets.domain.models import TrainParams, train
 from packaging_assets.domain.splits import SplitParams, split
 
@@ -180,7 +181,8 @@ def test_a_rejected_models_card_shows_every_check_the_drift_and_the_slices(secon
 
     assert verdict["outcome"] == "reject"
     assert "rejected by the gates" in page.text
-    assert page.text.count("✗") == len(verdict["failures"]) > 0
+    assert page.text.count("✗ failed") == len(verdict["failures"]) > 0
+    assert page.text.count("✓ passed") == sum(check["is_passed"] for check in verdict["checks"])
     rows = f"{metrics['validation_rows']:,} rows that neither model was trained on"
     excluded = metrics["excluded_champion_training_rows"]
     assert f"{rows}; {excluded:,} were left out because the champion was trained on them." in page.text
@@ -272,6 +274,85 @@ def test_the_page_stands_alone_and_runs_nothing(second, tmp_path: Path):
     assert len(text) < 100_000
     assert "@media print" in text
     assert 'name="viewport" content="width=device-width, initial-scale=1"' in text
+
+
+def test_a_table_says_which_cells_head_it_and_a_mark_has_a_word(second, tmp_path: Path):
+    text = card(second[0], tmp_path / "out")
+
+    heads = re.findall(r"<th\b([^>]*)>", text)
+    assert len(heads) > 20
+    assert all('scope="col"' in head or 'scope="row"' in head for head in heads)
+    assert not re.search(r"<th\b[^>]*></th>", text)
+    marks = re.findall(r'<span aria-hidden="true">(.)</span>\s*<span class="unseen">([^<]+)</span>', text)
+    assert {"✓": "passed", "!": "failed with a warning", "✗": "failed"}.items() >= set(marks)
+    assert '<html lang="en">' in text
+    assert "<title>box, week of 2025-02-10</title>" in text
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, as WCAG 2 has it: 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        digits = "".join(2 * digit for digit in colour) if len(colour) == 3 else colour
+        parts = (int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4))
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_text_and_lines_can_be_told_from_the_page_by_day_and_by_night():
+    schemes = [dict(re.findall(r"--(\w+):#(\w+)", rule)) for rule in re.findall(r":root{[^}]*}", STYLE)]
+
+    assert len(schemes) == 2
+    assert schemes[0].keys() == schemes[1].keys()
+    for colours in schemes:
+        grounds = colours["paper"], colours["wash"]
+        for ground in grounds:
+            for text in ("ink", "soft", "good", "bad", "held", "first"):
+                assert contrast(colours[text], ground) >= 4.5, (text, ground)
+            for line in ("second", "still"):
+                assert contrast(colours[line], ground) >= 3, (line, ground)
+    assert "@media screen and (prefers-color-scheme:dark)" in STYLE  # paper stays white
+
+
+def test_a_count_has_all_its_digits_and_a_fraction_four(second, tmp_path: Path):
+    inputs, _ = second
+    folder = shutil.copytree(inputs["metrics"], tmp_path / "metrics")
+    verdict = json.loads((folder / "verdict.json").read_text())
+    verdict["checks"][0] |= {"value": 12345, "limit": 400.0}
+    verdict["checks"][1] |= {"value": -0.000123456, "limit": None}
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+
+    text = card({**inputs, "metrics": folder}, tmp_path / "out")
+
+    cells = re.findall(r'data-name="(value|limit)">([^<]*)<', text)
+    assert cells[:4] == [("value", "12,345"), ("limit", "400"), ("value", "-0.0001235"), ("limit", "")]
+
+
+def test_bands_are_listed_from_the_lowest_to_the_highest(second, tmp_path: Path):
+    inputs, metrics = second
+    folder = shutil.copytree(inputs["metrics"], tmp_path / "metrics")
+    row = next(row for row in metrics["slices"]["rows"] if row["dimension"] == "weight_kg")
+    bands = ["(missing)", "12.5 to 100", "9.5 to 12.5", "below -1e-05", "from 100", "-1e-05 to 9.5"]
+    rows = [{**row, "value": band} for band in bands]
+    brands = [{**row, "dimension": "brand", "value": name} for name in ("b", "a")]
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "slices": {"rows": [*rows, *brands]}}))
+
+    policy = GatePolicy(slice_bands=("weight_kg",))
+    text = card({**inputs, "metrics": folder}, tmp_path / "out", policy=policy)
+
+    assert re.findall(r'<th scope="row">((?:weight_kg|brand): [^<]+?)(?: <|</th>)', text) == [
+        "weight_kg: below -1e-05",
+        "weight_kg: -1e-05 to 9.5",
+        "weight_kg: 9.5 to 12.5",
+        "weight_kg: 12.5 to 100",
+        "weight_kg: from 100",
+        "weight_kg: (missing)",
+        "brand: a",
+        "brand: b",
+    ]
 
 
 def test_what_the_data_say_is_shown_and_never_markup(second, tmp_path: Path):
