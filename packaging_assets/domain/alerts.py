@@ -188,7 +188,7 @@ def _model_headlines(failures: Sequence[Failure]) -> list[str]:
     by_headline: dict[str, list[str]] = {}
     for failure in failures:
         by_headline.setdefault(failure.headline, []).append(str(failure.model))
-    return [f"{', '.join(models)} {headline}" for headline, models in by_headline.items()]
+    return [f"{', '.join(sorted(models))} {headline}" for headline, models in by_headline.items()]
 
 
 def _check_headline(failures: Sequence[Failure]) -> str:

@@ -193,7 +193,7 @@ def comparison_page(first: ComparedVersion, second: ComparedVersion) -> str:
                 (
                     f"{each.name}, difference",
                     f"{each.difference:+.4f}",
-                    f"± {each.standard_error:.4f}; {each.first:.4f} and {each.second:.4f}",
+                    f"± {each.standard_error:.4f} (std. error); {each.first:.4f} and {each.second:.4f}",
                 )
                 for each in found
             ],

@@ -60,6 +60,10 @@ def alert(*failures: Failure) -> Alert:
     return Alert(subject="weekly_training 2025-02-03", failures=failures, run_url="http://ui/runs/r1")
 
 
+def test_a_title_names_models_in_one_order_whichever_was_judged_first() -> None:
+    assert alert(decision("sioc", "rejected"), decision("bag", "rejected")).title.endswith(": bag, sioc rejected")
+
+
 def test_a_failure_is_one_line_whatever_the_brand_that_it_names() -> None:
     brand = "Acme\n- [error] box: forged\x1b[2J\u2028Owner: nobody"
     told = "Acme - [error] box: forged [2J Owner: nobody"
