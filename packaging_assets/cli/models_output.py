@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from packaging_assets.domain.plain_text import one_line
 from packaging_assets.domain.registry import ModelVersion, Status, Transition
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _why_not_approved(found: Sequence[ModelVersion], width: int) -> Generator[An
     for version in told:
         name, (first, *others) = f"{version.model} {version.version}", version.reasons
         reason = f"{name}: {first}" + (f" (+{len(others)} more)" if others else "")
-        text = Text(textwrap.fill(reason, width, subsequent_indent="  ", break_on_hyphens=False))
+        text = Text(textwrap.fill(one_line(reason), width, subsequent_indent="  ", break_on_hyphens=False))
         text.stylize(STATUS_STYLES[version.status], 0, len(name))
         yield text
     if any(len(version.reasons) > 1 for version in told):
@@ -153,7 +154,7 @@ def print_version(version: ModelVersion, history: Sequence[Transition], *, is_wh
     screen = console()
     _print_pairs(screen, _described(version))
     for reason in version.reasons:
-        screen.print(Text(f"  - {reason}"))
+        screen.print(Text(f"  - {one_line(reason)}"))
     metrics = [(name, _formatted(value, ".4g")) for name, value in _figures(version.metrics)]
     shown = [(name, value) for name, value in metrics if is_whole or not name.startswith(_OF_EACH_FEATURE)]
     screen.print()
@@ -167,11 +168,11 @@ def print_version(version: ModelVersion, history: Sequence[Transition], *, is_wh
     for line in history:
         table.add_row(
             f"{line.at:%Y-%m-%d %H:%M}",
-            Text(line.actor),
+            Text(one_line(line.actor)),
             line.action,
             line.to_status if line.from_status is None else f"{line.from_status} -> {line.to_status}",
             f"{line.from_champion or '-'} -> {line.to_champion or '-'}",
-            Text(line.reason),
+            Text(one_line(line.reason)),
         )
     screen.print(table)
 

@@ -24,6 +24,7 @@ from packaging_assets.cli.models_output import (
     version_json,
 )
 from packaging_assets.cli.options import home_option, json_option, typed_home
+from packaging_assets.domain.plain_text import one_line
 from packaging_assets.domain.registry import ModelVersion, RegistryError, Status
 from packaging_assets.settings import Settings
 
@@ -164,7 +165,7 @@ def _show(settings: Settings, version: ModelVersion) -> None:
     click.echo(f"\n{version.model} version {version.version}, week of {version.training_week}: {version.status}")
     click.echo("  " + ", ".join(f"{name} {value}" for name, value in figures.items() if value != "-"))
     for reason in version.reasons or ("The record gives no reason.",):
-        click.echo(f"  - {reason}")
+        click.echo(f"  - {one_line(reason)}")
     card = card_of(settings, version)
     if card is not None:
         click.echo(f"  model card: {place_of_card(card)}")

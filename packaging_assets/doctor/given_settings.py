@@ -47,6 +47,8 @@ def variables(settings: Settings, environment: Iterable[str]) -> str:
     if unknown:
         names = [f"{name}{did_you_mean(name[len(PREFIX) :].lower(), Settings.model_fields)}" for name in unknown]
         raise ProblemError(f"no such setting: {', '.join(names)}", "Correct the name, or unset the variable.")
+    if len(given) == 1:
+        return f"1 variable {PREFIX}..., which is known"
     return f"{len(given)} variables {PREFIX}..., all known" if given else f"no variable {PREFIX}..."
 
 

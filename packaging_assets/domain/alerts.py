@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from packaging_assets.domain.plain_text import one_line
+
 Severity = Literal["error", "warning"]
 Kind = Literal["run", "model", "check", "data", "trigger", "trouble", "sample"]
 
@@ -201,18 +203,13 @@ def _check_headline(failures: Sequence[Failure]) -> str:
 def _lines(failure: Failure, has_several_owners: bool) -> list[str]:  # noqa: FBT001 - private, one caller
     about = ", ".join(part for part in (failure.subject, failure.partition) if part)
     owner = f" Owner: {', '.join(failure.owners)}." if has_several_owners and failure.owners else ""
-    sentence = f"{about + ': ' if about else ''}{_one_line(failure.sentence)}"
+    sentence = f"{about + ': ' if about else ''}{one_line(failure.sentence)}"
     return [
         f"- [{failure.severity}] {sentence}{_figures(failure)}{owner}",
-        *(f"  - {_one_line(reason)}" for reason in failure.reasons),
+        *(f"  - {one_line(reason)}" for reason in failure.reasons),
         *([f"  remedy: {failure.remedy}"] if failure.remedy else []),
         *([f"  model card: {failure.model_card}"] if failure.model_card else []),
     ]
-
-
-def _one_line(text: str) -> str:
-    """The text as one line of its own: a brand that it names may hold line breaks and control codes."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _figures(failure: Failure) -> str:

@@ -80,6 +80,7 @@ def test_a_mistyped_variable_fails_and_the_setting_that_is_meant_is_named(tmp_pa
 def test_variables_that_are_settings_in_any_case_or_of_dbt_and_containers_are_in_order():
     names = ["PACKAGING_HOME", "packaging_env", "PACKAGING_WAREHOUSE_PATH", "PACKAGING_ML_ROOT", "PATH"]
     assert given_settings.variables(Settings(), names) == "4 variables PACKAGING_..., all known"
+    assert given_settings.variables(Settings(), names[:1]) == "1 variable PACKAGING_..., which is known"
     assert given_settings.variables(Settings(), ["PATH"]) == "no variable PACKAGING_..."
 
 

@@ -56,6 +56,19 @@ def test_what_waits_is_listed_with_its_reasons_and_how_to_decide(run, home):
     assert "bag version" not in run("review", "mailer").stdout
 
 
+def test_a_brand_in_a_reason_makes_no_line_of_its_own_and_commands_no_terminal(run, home):
+    register(home, "2025-01-20", "pending", reasons=("brand A\n  - forged\x1b[2J: worse.",))
+    registry_of(home).reject("mailer", 3, actor="ada", reason="seen\x1b[2J")
+
+    texts = [run(*command).stdout for command in (["review", "mailer", "3"], ["list"], ["show", "mailer", "3"])]
+
+    assert "\n  - brand A - forged [2J: worse.\n" in texts[0]
+    assert "mailer 3: brand A - forged [2J: worse.\n" in texts[1]
+    assert "\n  - brand A - forged [2J: worse.\n" in texts[2]
+    assert "seen [2J" in texts[2]
+    assert "\x1b" not in "".join(texts)
+
+
 def test_a_shadow_waits_for_nobody(home, run):
     register(home, "2025-01-13", "approve", model="mailer_text", package_type="mailer", stage="shadow")
     assert ("mailer_text", 1, "PendingManualApproval") in statuses(home)

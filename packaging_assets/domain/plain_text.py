@@ -1,0 +1,6 @@
+"""Texts of other people's, such as a brand in a reason, as a terminal and a message may show them."""
+
+
+def one_line(text: str) -> str:
+    """The text as one line of its own: without line breaks and without the control codes that a terminal obeys."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
