@@ -1,3 +1,4 @@
+import errno
 import re
 from pathlib import Path
 
@@ -211,3 +212,18 @@ def test_dg_is_told_of_models_that_contradict_one_another_and_its_folder_is_take
         PackageModelScaffolder().scaffold(request(folder))
 
     assert not folder.exists()
+
+
+def test_a_full_disk_leaves_nothing_in_the_way_of_the_next_try(defs, monkeypatch):
+    write_text = Path.write_text
+
+    def fill(path, text, encoding=None):
+        write_text(path, text[:10], encoding)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", fill)
+        code, output = new("mailer_two", "--like", "mailer")
+    assert (code, output.startswith("Error: No space left on device. Make room")) == (1, True)
+    assert list((defs / "mailer_two").iterdir()) == []
+    assert new("mailer_two", "--like", "mailer")[0] == 0
