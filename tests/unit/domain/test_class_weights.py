@@ -25,6 +25,13 @@ def test_a_factor_for_each_class():
     assert weights.tolist() == [3, 0.5, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({"suitable": 0.5}, [0.5, 1, 2, 4]), ({"not_suitable": 0.5}, [1, 0.5, 1, 2])]
+)
+def test_the_class_without_a_factor_counts_as_it_is(fields, expected):
+    assert weigh_classes(LABELS, WEIGHTS, ClassWeights(**fields)).tolist() == expected
+
+
 @pytest.mark.parametrize("fields", [{"suitable": 0}, {"not_suitable": -1}, {"suitable": 1001}, {"neither": 1}])
 def test_factors_are_positive_and_of_the_two_classes(fields):
     with pytest.raises(ValidationError):
