@@ -64,6 +64,26 @@ def test_a_full_disk_leaves_no_empty_configuration_that_would_stand_for_good(tmp
     assert configured["concurrency"]["pools"] == {"default_limit": 1}
 
 
+def test_dagster_sends_nothing_and_frees_what_ended_runs_held(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+    prepare_dagster_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        assert (instance.telemetry_enabled, instance.nux_enabled, instance.run_monitoring_enabled) == (
+            False,
+            False,
+            True,
+        )
+        assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 30
+
+
+def test_a_configuration_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+    settings.dagster_home.mkdir()
+    (settings.dagster_home / "dagster.yaml").write_text("# ours\n")
+    prepare_dagster_home(settings)
+    assert (settings.dagster_home / "dagster.yaml").read_text() == "# ours\n"
+
+
 @dg.job
 def nothing() -> None: ...
 

@@ -1,14 +1,20 @@
 """A home's storage is Dagster's own, over the same files, with connections that are kept while jobs run."""
 
 import sqlite3
-from collections.abc import Generator
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from sqlalchemy import create_engine
 
+from packaging_assets import sqlite_storage
 from packaging_assets.sqlite_storage import Engines, EventLog, Runs, releasing, with_home_storage
 
 
@@ -116,6 +122,46 @@ def test_connections_do_not_wait_for_the_disk(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("pragma busy_timeout").scalar() == 30_000
     assert engines.of(url) is engines.of(url)
     engines.release()
+
+
+def at_once(action: Callable[[], object]) -> list[object]:
+    """What four threads get that begin together."""
+    start = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        return [each.result() for each in [pool.submit(lambda: [start.wait(), action()][1]) for _ in range(4)]]
+
+
+def test_threads_that_begin_together_share_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make_slowly(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.05)
+        return create_engine(*arguments, **options)
+
+    monkeypatch.setattr(sqlite_storage, "create_engine", make_slowly)
+    engines = Engines()
+    assert len({id(engine) for engine in at_once(lambda: engines.of(f"sqlite:///{tmp_path}/some.db"))}) == 1
+    engines.release()
+
+
+def test_the_file_of_a_run_is_made_once_also_where_threads_begin_together(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = instance.event_log_storage
+    assert isinstance(storage, EventLog)
+    really, made = storage._initdb, list[str]()
+
+    def make_slowly(engine: Any) -> None:
+        made.append(Path(engine.url.database).name)
+        time.sleep(0.05)
+        really(engine)
+
+    monkeypatch.setattr(storage, "_initdb", make_slowly)
+
+    def count() -> int:
+        with storage.run_connection("some-run") as connection:
+            return connection.exec_driver_sql("select count(*) from event_logs").scalar_one()
+
+    assert at_once(count) == [0] * 4
+    assert made == ["some-run.db"]
 
 
 def test_another_storage_is_left_alone(plain: InstanceRef) -> None:
