@@ -328,3 +328,14 @@ def test_a_time_that_is_none_is_damage(store, commit, root, said):
     provenance.write_text(f'{{"computed_at": {said}}}')
     with pytest.raises(ArtifactError, match=r"Damaged artifact: it was computed at .*, which is no time\. Delete the "):
         store.computed_at(store.get(artifact.uri))
+
+
+def test_what_is_set_aside_while_it_is_read_is_not_there(store, commit, monkeypatch):
+    artifact, really_load = commit(), local_store._load
+
+    def load_too_late(*arguments):
+        store.set_aside(artifact.uri)
+        return really_load(*arguments)
+
+    monkeypatch.setattr(local_store, "_load", load_too_late)
+    assert store.find(KEY, WEEK, PARTS.fingerprint) is None
