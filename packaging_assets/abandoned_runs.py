@@ -62,7 +62,7 @@ def run_lock(folder: Path, run_id: str) -> Generator[None]:
         try:
             yield
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)  # whoever took this process for gone has settled the run
 
 
 def settle_abandoned_runs(instance: dg.DagsterInstance, folder: Path) -> list[str]:

@@ -178,3 +178,9 @@ def test_a_process_number_of_another_machine_means_nothing_here(instance: dg.Dag
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(instance), "run_launcher", object())  # such as that of ECS
         assert standing_of(instance, run, tmp_path) == Standing.UNKNOWN
+
+
+def test_a_process_that_was_taken_for_gone_ends_as_it_would(tmp_path: Path) -> None:
+    with run_lock(tmp_path, "run"):
+        (tmp_path / "run").unlink()
+    assert list(tmp_path.iterdir()) == []
