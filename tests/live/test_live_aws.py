@@ -132,6 +132,7 @@ def test_versions_are_registered_approved_and_rejected(scratch_settings, live_se
 
 def test_rows_go_to_the_warehouse_and_back_as_they_are(scratch_settings, unique, deleting, tmp_path):
     from packaging_assets.doctor.data_api_statement import Statements
+    from packaging_assets.domain.parquet_files import list_parts, read_parquet
     from packaging_assets.resources.aws_environment import redshift_warehouse
     from packaging_assets.resources.aws_session import client
 
@@ -161,7 +162,7 @@ def test_rows_go_to_the_warehouse_and_back_as_they_are(scratch_settings, unique,
         tmp_path / "parcels",
         rows_per_file=2,
     )
-    back = pa.concat_tables(pq.read_table(path) for path in sorted((tmp_path / "parcels").glob("*.parquet")))
+    back = pa.concat_tables(read_parquet(path) for path in list_parts(tmp_path / "parcels"))
     assert count == 3
     assert back.to_pylist() == rows.to_pylist()
 

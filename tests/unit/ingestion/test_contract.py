@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from packaging_assets.domain.parquet_files import read_parquet
 from packaging_assets.ingestion.contract import CONTRACT_VERSION, EMBEDDING_COLUMNS, TABLES, table_contract
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.settings import PROJECT_ROOT
@@ -63,7 +63,7 @@ def test_warehouse_has_the_contracts_columns_in_its_order_and_types(table: str, 
     warehouse.unload(f"select * from raw.{table} order by 1", {}, tmp_path, rows_per_file=1)
     contract = table_contract(table, RECEIVED_AT)
     expected = pa.schema([(name, contract.arrow_type(name)) for name in contract.column_names])
-    assert pq.read_schema(tmp_path / "part-00000.parquet").equals(expected)
+    assert read_parquet(tmp_path / "part-00000.parquet").schema.equals(expected)
 
 
 @pytest.mark.parametrize(
