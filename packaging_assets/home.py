@@ -41,9 +41,8 @@ def prepare_home(settings: Settings) -> None:
 def prepare_dagster_home(settings: Settings) -> None:
     """Create Dagster's own folder and configuration where they are missing."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    dagster_yaml = settings.dagster_home / "dagster.yaml"
-    if not dagster_yaml.exists():
-        write_whole(dagster_yaml, DAGSTER_YAML)
+    if not settings.dagster_yaml.exists():
+        write_whole(settings.dagster_yaml, DAGSTER_YAML)
 
 
 def write_partition_range(settings: Settings, *, first_week: dt.date, last_day: dt.date) -> None:

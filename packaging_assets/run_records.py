@@ -12,7 +12,8 @@ from packaging_assets.abandoned_runs import UNFINISHED, is_on_its_way
 from packaging_assets.components.model_set import OVERRIDES_TAG
 
 LAST = "last"
-PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+PARTITION_TAG = "dagster/partition"
+PARTITION_TAGS = (PARTITION_TAG, "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 RANGE_TAGS = PARTITION_TAGS[1:]
 
 OF_THE_RUN_ITSELF = (
@@ -133,7 +134,7 @@ def partition_of(run: dg.DagsterRun) -> str:
 def partition_or_range(run: dg.DagsterRun) -> str | None:
     """The run's partition, or its range of partitions as `first..last`, if it has one."""
     first, last = (run.tags.get(tag) for tag in RANGE_TAGS)
-    return f"{first}..{last}" if first else run.tags.get(PARTITION_TAGS[0])
+    return f"{first}..{last}" if first else run.tags.get(PARTITION_TAG)
 
 
 def tags_of_retry(run: dg.DagsterRun) -> dict[str, str]:

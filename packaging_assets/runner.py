@@ -27,6 +27,7 @@ from packaging_assets.definitions import build_definitions
 from packaging_assets.home import prepare_home
 from packaging_assets.jobs import JOBS, SHADOW_JOBS
 from packaging_assets.run_records import (
+    PARTITION_TAG,
     RunRecordError,
     asset_of_step,
     class_and_sentence,
@@ -285,7 +286,7 @@ class JobRunner:
             definition,
             run_id=run_id,
             run_config=work.config,
-            tags={**definition.run_tags, **work.tags, **({"dagster/partition": work.key} if work.key else {})},
+            tags={**definition.run_tags, **work.tags, **({PARTITION_TAG: work.key} if work.key else {})},
             asset_selection=frozenset(work.assets) if work.assets else None,
             parent_run_id=parent.run_id if parent else None,
             root_run_id=(parent.root_run_id or parent.run_id) if parent else None,

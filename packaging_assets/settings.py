@@ -267,6 +267,11 @@ class Settings(AwsSettings, BaseSettings):
         return self.home / "dagster"
 
     @property
+    def dagster_yaml(self) -> Path:
+        """Dagster's configuration, written before anything is run: where there is none, opening Dagster would write."""
+        return self.dagster_home / "dagster.yaml"
+
+    @property
     def dbt_target_path(self) -> Path:
         """Where dbt writes its manifest and run results."""
         return self.home / "dbt_target"

@@ -106,7 +106,7 @@ def _refuse_while_running(settings: Settings) -> None:
 
     if artifact_store_for(settings).is_busy():
         raise click.ClickException("A step is being computed in this environment: prune when it has finished.")
-    if not (settings.dagster_home / "dagster.yaml").is_file():
+    if not settings.dagster_yaml.is_file():
         return
     with open_instance(settings.dagster_home) as instance:
         under_way = runs_under_way(instance, settings.dagster_home / "locks")

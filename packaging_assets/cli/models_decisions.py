@@ -148,7 +148,7 @@ DECISIONS = (approve, reject, pin, unpin, roll_back, undo)
 
 def show_in_graph(settings: Settings, registry: "ModelRegistry", model: str) -> None:
     """Tell the home's Dagster storage, if it has one, which version serves now; the decision stands in any case."""
-    if (settings.dagster_home / "dagster.yaml").exists():
+    if settings.dagster_yaml.exists():
         from packaging_assets.champion_events import announce_decision  # imports Dagster
 
         try:

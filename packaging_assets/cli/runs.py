@@ -57,7 +57,7 @@ def retry(settings: Settings, run: str, *, force: bool) -> None:
     succeed, and is neither under way nor queued. A run that was killed is first recorded as failed. One that Dagster
     counts as unfinished, and whose process cannot be verified to have ended, is refused without --force.
     """
-    if not _was_used(settings):
+    if not settings.dagster_yaml.is_file():
         raise click.ClickException(f"Nothing was ever run in {settings.home}: there is nothing to retry.")
     from rich.console import Console  # kept out of `packaging --help`
 
@@ -75,17 +75,12 @@ def retry(settings: Settings, run: str, *, force: bool) -> None:
     print_outcome(console, outcome)
 
 
-def _was_used(settings: Settings) -> bool:
-    """Whether anything was ever run; where nothing was, opening Dagster would write."""
-    return (settings.dagster_home / "dagster.yaml").is_file()
-
-
 def _latest_runs(settings: Settings, limit: int, *, failed: bool) -> list[dict[str, Any]]:
     import dagster as dg
 
     from packaging_assets.dagster_storage import open_instance
 
-    if not _was_used(settings):
+    if not settings.dagster_yaml.is_file():
         return []
     wanted = [status for status in dg.DagsterRunStatus if not (failed and status.value == SUCCEEDED)]
     with open_instance(settings.dagster_home) as instance:

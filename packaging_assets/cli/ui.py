@@ -86,7 +86,7 @@ def _check_configuration(settings: Settings) -> None:
     """Refuse what Dagster's servers would fail by, each with a trace; the file that we write need not be looked at."""
     from packaging_assets.home import DAGSTER_YAML
 
-    if (settings.dagster_home / "dagster.yaml").read_bytes() != DAGSTER_YAML.encode():
+    if settings.dagster_yaml.read_bytes() != DAGSTER_YAML.encode():
         from packaging_assets.dagster_storage import instance_ref  # imports Dagster
 
         instance_ref(settings.dagster_home)

@@ -16,7 +16,7 @@ def checks(settings: Settings) -> list[Check]:
 
 
 def _dagster(settings: Settings) -> str | Advice:
-    if not (settings.dagster_home / "dagster.yaml").is_file():
+    if not settings.dagster_yaml.is_file():
         return f"none yet in {settings.dagster_home}: what is run first makes it"
     from packaging_assets.dagster_storage import REMEDY, DagsterYamlError, open_instance
 

@@ -40,6 +40,15 @@ def predicted(instance: dg.DagsterInstance, day: str) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(PREDICTIONS, partition=day))
 
 
+def bring_through(settings: Settings, instance: dg.DagsterInstance, *, is_built: bool = True) -> None:
+    """All days that are due have arrived and been predicted, and are in the ledger of built days if they are to be."""
+    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
+        arrive(settings, day)
+        if is_built:
+            build(settings, day)
+        predicted(instance, day)
+
+
 Tick = Callable[[], tuple[list[str | None], str]]
 
 
@@ -86,9 +95,7 @@ def test_asks_for_the_days_that_have_arrived_and_were_missed(
 
 
 def test_does_not_ask_again_for_what_is_done(home: Settings, instance: dg.DagsterInstance, tick: Tick) -> None:
-    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
-        arrive(home, day)
-        predicted(instance, day)
+    bring_through(home, instance, is_built=False)
     assert tick() == ([], "Every day that is due has been predicted.")
 
 
@@ -96,10 +103,7 @@ def test_does_not_ask_again_for_what_is_done(home: Settings, instance: dg.Dagste
 def test_asks_again_for_a_day_of_which_rows_came_after_it_had_been_built(
     home: Settings, instance: dg.DagsterInstance, tick: Tick, table: str
 ) -> None:
-    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
-        arrive(home, day)
-        build(home, day)
-        predicted(instance, day)
+    bring_through(home, instance)
     assert tick()[0] == []
     arrive(home, "2025-01-07", table=table, delivery="late")
     assert tick()[0] == ["2025-01-07"]
@@ -111,9 +115,7 @@ def test_asks_again_while_late_rows_could_not_be_built(
     home: Settings, instance: dg.DagsterInstance, tick: Tick
 ) -> None:
     """A build that fails has taken its day out of the ledger of built days first."""
-    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
-        arrive(home, day)
-        predicted(instance, day)
+    bring_through(home, instance, is_built=False)
     failed = {"status": dg.DagsterRunStatus.FAILURE, "tags": {"dagster/partition": "2025-01-07"}}
     instance.create_run_for_job(_daily_job(), **failed)
     assert tick()[0] == ["2025-01-07"]
@@ -196,10 +198,7 @@ def test_leaves_a_day_to_people_after_three_attempts(home: Settings, instance: d
 def test_attempts_before_a_success_leave_no_later_rows_to_people(
     home: Settings, instance: dg.DagsterInstance, tick: Tick
 ) -> None:
-    for day in ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"):
-        arrive(home, day)
-        build(home, day)
-        predicted(instance, day)
+    bring_through(home, instance)
     tags = {"dagster/partition": "2025-01-07"}
     for status in [*[dg.DagsterRunStatus.FAILURE] * 3, dg.DagsterRunStatus.SUCCESS]:
         instance.create_run_for_job(_daily_job(), status=status, tags=tags)

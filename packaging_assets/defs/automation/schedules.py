@@ -19,11 +19,11 @@ from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.built_days import built_fingerprints, day_fingerprints, dbt_project_hash
 from packaging_assets.resources.built_groups import sql_in_force
 from packaging_assets.resources.warehouse import Warehouse, WarehouseError
+from packaging_assets.run_records import PARTITION_TAG
 from packaging_assets.settings import Settings, current_settings
 
 PREDICTIONS = dg.AssetKey(["daily", "predictions"])
 ONE_DAY = dt.timedelta(days=1)
-PARTITION_TAG = "dagster/partition"
 GIVEN_UP = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 

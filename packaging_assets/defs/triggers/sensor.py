@@ -14,6 +14,7 @@ from packaging_assets.resources.alert_store import AlertStore
 from packaging_assets.resources.clock import Clock
 from packaging_assets.resources.notifier import Route
 from packaging_assets.resources.triggers import TriggerStore
+from packaging_assets.run_records import PARTITION_TAG
 from packaging_assets.settings import Settings
 
 INTERVAL_SECONDS = 15
@@ -62,7 +63,7 @@ def trigger_look(
 
     def launched(trigger: str) -> Mapping[str, str]:
         runs = instance.get_runs(dg.RunsFilter(tags={TRIGGER_TAG: trigger}))
-        return {run.tags["dagster/partition"]: run.run_id for run in runs}  # newest first: the oldest stays
+        return {run.tags[PARTITION_TAG]: run.run_id for run in runs}  # newest first: the oldest stays
 
     def keep(alert: Alert) -> None:
         alert_store.add(alert.with_owner(settings.alert_owner), alert_routes, now=clock.now().timestamp())
