@@ -320,6 +320,21 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     raise SettingsError(f"Unusable settings: {problems}. Correct the PACKAGING_* environment variable or {file}.")
 
 
+def refuse_absent_home(settings: Settings) -> None:
+    """Refuse a home that is not there, for whoever would make it, and find nothing in it to work on.
+
+    In AWS there is next to nothing in that folder.
+
+    Raises:
+        SettingsError: its name is mistyped, or nothing was ever done there.
+    """
+    if settings.env == "local" and not settings.home.is_dir():
+        raise SettingsError(
+            f"There is no home at {settings.home}: name another (--home, PACKAGING_HOME), or begin one by taking in "
+            "data (packaging ingest) or by simulating a retailer (packaging demo)."
+        )
+
+
 def _settings_file(home: Path) -> Path:
     try:
         return home.expanduser() / SETTINGS_FILE

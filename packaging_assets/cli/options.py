@@ -165,21 +165,6 @@ def _settings(home: Path | None) -> Settings:
         raise click.ClickException(str(error)) from None
 
 
-def refuse_absent_home(settings: Settings) -> None:
-    """Refuse a home that is not there, for a command that would make it, and find nothing in it to work on.
-
-    In AWS there is next to nothing in that folder.
-
-    Raises:
-        click.ClickException: its name is mistyped, or nothing was ever done there.
-    """
-    if settings.env == "local" and not settings.home.is_dir():
-        raise click.ClickException(
-            f"There is no home at {settings.home}: name another (--home, PACKAGING_HOME), or begin one by taking in "
-            "data (packaging ingest) or by simulating a retailer (packaging demo)."
-        )
-
-
 def refusals_in(error: "ValidationError") -> str:
     """What pydantic says of each value that it refused."""
     return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import home_option, refuse_absent_home
+from packaging_assets.cli.options import home_option
 from packaging_assets.collector import resting_collector
 from packaging_assets.domain.spelling import meant_or_all
-from packaging_assets.settings import Settings
+from packaging_assets.settings import Settings, refuse_absent_home
 
 if TYPE_CHECKING:
     from rich.console import Console

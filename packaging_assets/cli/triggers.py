@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packaging_assets.cli.options import CommandGroup, home_option, json_option, refuse_absent_home
-from packaging_assets.settings import Settings
+from packaging_assets.cli.options import CommandGroup, home_option, json_option
+from packaging_assets.settings import Settings, refuse_absent_home
 
 if TYPE_CHECKING:
     from packaging_assets.defs.triggers.look import Launch, Outcome

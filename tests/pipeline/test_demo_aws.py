@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from small_retailer import LAST_DAY, MONTH, OPTIONS, WEEKS, Home, finished_demo
 
 from packaging_assets.artifacts.store import PrunableStore
+from packaging_assets.client import Client
 from packaging_assets.demo.pipeline import DemoError, run_demo
 from packaging_assets.demo.progress import TerminalProgress
 from packaging_assets.domain.package_types import PACKAGE_TYPES
@@ -131,6 +133,19 @@ def test_every_score_in_the_warehouse_is_the_same_to_the_last_bit(aws: Outcome, 
 def test_the_loads_and_the_recommendations_are_the_same(aws: Outcome, embedded: Outcome) -> None:
     assert aws.rows(LOADS) == embedded.rows(LOADS)
     assert aws.rows(RECOMMENDATIONS) == embedded.rows(RECOMMENDATIONS)
+
+
+def test_a_notebook_reads_the_same_rows_models_and_scores(aws: Outcome, embedded: Outcome) -> None:
+    there = Client(aws.settings.home)
+    model = there.model("mailer")
+    products = there.read("daily/inventory", LAST_DAY)
+    scores = there.read("daily/predictions", LAST_DAY).query("package_type == 'mailer'")["score"]
+    assert model.score(products).tolist() == scores.tolist() != []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PACKAGING_ENV", "local")
+        here = Client(embedded.settings.home)
+        pd.testing.assert_frame_equal(here.read("daily/inventory", LAST_DAY), products)
+        pd.testing.assert_frame_equal(here.query(RECOMMENDATIONS), there.query(RECOMMENDATIONS), check_dtype=False)
 
 
 def test_nothing_is_left_of_work_in_progress(aws: Outcome, machine: Any) -> None:

@@ -13,7 +13,7 @@ OPTIONS = ("--products", "3000", "--weeks", "3")
 
 TIMEOUT_SECONDS = 600
 
-ABOUT_MODELS = ("chaining-models", "experiments", "feature-sets", "first-model", "your-own-architecture")
+ABOUT_MODELS = ("chaining-models", "experiments", "feature-sets", "first-model", "notebooks", "your-own-architecture")
 ABOUT_OPERATING = ("caching", "promoting", "restarting", "shadow-models", "trigger-files")
 """In two parts, so that two processes can test them."""
 
