@@ -42,11 +42,11 @@ class PatientCalls:
                     raise
                 if kind == "capacity" and is_beyond_reach(error):
                     said = f"SageMaker refused a call about job {name}, and will however long it is waited for: {error}"
-                    raise JobCapacityError(said, job=name, reason=str(error)) from error
+                    raise JobCapacityError(said) from error
                 tried[kind] += 1
                 backoff = self.retries.calls[kind]
                 if tried[kind] >= backoff.attempts:
                     error_class = JobCapacityError if kind == "capacity" else JobServiceError
                     said = f"SageMaker refused a call about job {name} {tried[kind]} times, the last time with: {error}"
-                    raise error_class(said, job=name, reason=str(error)) from error
+                    raise error_class(said) from error
                 self.sleep(backoff.pause(tried[kind], name))

@@ -45,7 +45,6 @@ from packaging_assets.resources.sagemaker_jobs import Jobs, JobSettings, JobStat
 from packaging_assets.resources.sagemaker_names import job_name
 from packaging_assets.resources.sagemaker_progress import JobProgress
 from packaging_assets.resources.sagemaker_work import (
-    MAX_DRIVER_BYTES,
     PARTED_STEPS,
     GivenInputs,
     PartedStep,
@@ -73,7 +72,6 @@ class SageMakerCompute:
             differ in it.
         default: the machines of steps for which nobody asks for others.
         parted_steps: the steps that can run part by part.
-        max_driver_bytes: how large the inputs of a step of seconds may be that runs in this process by default.
         prices: what machines cost; None leaves costs out.
         retries: what is tried again how often.
         session: a boto3 session; by default one with the credentials of the process.
@@ -91,7 +89,6 @@ class SageMakerCompute:
         environment: str = "default",
         default: JobResources | None = None,
         parted_steps: Mapping[str, PartedStep] = PARTED_STEPS,
-        max_driver_bytes: int = MAX_DRIVER_BYTES,
         prices: InstancePrices | None = None,
         retries: RetryPolicy | None = None,
         session: Any = None,
@@ -106,7 +103,6 @@ class SageMakerCompute:
         self._tags: Mapping[str, str] = {}
         self._tell: Tell | None = None
         self._parted_steps = parted_steps
-        self._max_driver_bytes = max_driver_bytes
         self._prices = prices
         self._retries = retries or RetryPolicy()
         self._calls = PatientCalls(self._retries, sleep)
@@ -145,7 +141,7 @@ class SageMakerCompute:
         """
         path = step_path(step)
         given = GivenInputs(inputs, scratch)
-        kind = how_to_run(step, given, self._machines, self._max_driver_bytes)
+        kind = how_to_run(step, given, self._machines)
         if kind == "driver":
             InProcessCompute().run(step, inputs, params, output, scratch=scratch, fingerprint=fingerprint)
             return None
@@ -244,9 +240,7 @@ class SageMakerCompute:
             if self._clock() > deadline:
                 jobs.stop(name)
                 _forget(jobs, name)
-                raise JobStoppedError(
-                    f"{work.kind.capitalize()} job {name} did not end in time, and was stopped.", job=name
-                )
+                raise JobStoppedError(f"{work.kind.capitalize()} job {name} did not end in time, and was stopped.")
             self._sleep(self._poll_seconds)
 
     @contextmanager
@@ -266,14 +260,14 @@ class SageMakerCompute:
             except OutputError as error:
                 empty(output)
                 said = f"{work.kind.capitalize()} job {state.name} is completed, but its output is not whole: {error}"
-                return "service", JobServiceError(said, job=state.name, reason=str(error))
+                return "service", JobServiceError(said)
             return None
         if state.status == "Stopped":
-            raise JobStoppedError(self._account(jobs, state, work, _why_stopped(state, work)), job=state.name)
+            raise JobStoppedError(self._account(jobs, state, work, _why_stopped(state, work)))
         kind = kind_of_job_failure(state.reason)
         error_class = {None: JobFailedError, "capacity": JobCapacityError}.get(kind, JobServiceError)
         reason = state.reason or "SageMaker gives no reason"
-        error = error_class(self._account(jobs, state, work, f"failed: {reason}"), job=state.name, reason=reason)
+        error = error_class(self._account(jobs, state, work, f"failed: {reason}"))
         if kind is None:
             raise error
         return kind, error

@@ -25,25 +25,7 @@ _NOT_IN_REGION = "is not available in this region"
 
 
 class JobError(RuntimeError):
-    """A job did not give a result; the message has its reason, with the exit code, and the end of its log.
-
-    Args:
-        message: the whole of it.
-        job: the job's name, or "" where there is none yet.
-        reason: what SageMaker says.
-    """
-
-    def __init__(self, message: str, *, job: str = "", reason: str = "") -> None:
-        super().__init__(message)
-        self.job = job
-        self.reason = reason
-
-    @property
-    def exit_code(self) -> int | None:
-        """The container's exit code, where SageMaker tells it: at the end of the reason."""
-        _, _, code = self.reason.partition("exit code: ")
-        digits = code.split(" ")[0].rstrip(".)")
-        return int(digits) if digits.isdigit() else None
+    """A job did not give a result; the message has its name, its reason, with the exit code, and the end of its log."""
 
 
 class JobFailedError(JobError):

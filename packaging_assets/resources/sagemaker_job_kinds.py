@@ -18,7 +18,6 @@ from packaging_assets.resources.sagemaker_jobs import JobInput, JobKind, JobOrde
 class TrainingJobs(Jobs):
     """Training jobs: what the step writes becomes model.tar.gz."""
 
-    kind = "training"
     log_group = "/aws/sagemaker/TrainingJobs"
 
     def create(self, order: JobOrder) -> None:
@@ -52,14 +51,13 @@ class TrainingJobs(Jobs):
                 )
             ),
             enable_managed_spot_training=machines.use_spot,
-            enable_network_isolation=settings.is_isolated,
+            enable_network_isolation=True,
             tags=_tags(order.tags),
             **_given(
                 hyper_parameters=dict(order.request),
                 input_data_config=[_channel(given) for given in order.inputs] or None,
                 checkpoint_config=shapes.CheckpointConfig(s3_uri=order.checkpoints) if order.checkpoints else None,
                 vpc_config=self.vpc(),
-                environment=dict(settings.environment) or None,
             ),
             **self._where,
         )
@@ -84,7 +82,6 @@ class TrainingJobs(Jobs):
 class ProcessingJobs(Jobs):
     """Processing jobs: what the step writes are objects."""
 
-    kind = "processing"
     log_group = "/aws/sagemaker/ProcessingJobs"
 
     def create(self, order: JobOrder) -> None:
@@ -115,11 +112,8 @@ class ProcessingJobs(Jobs):
             ),
             processing_resources=shapes.ProcessingResources(cluster_config=shapes.ProcessingClusterConfig(**cluster)),
             stopping_condition=shapes.ProcessingStoppingCondition(max_runtime_in_seconds=machines.max_runtime_seconds),
-            network_config=shapes.NetworkConfig(
-                **_given(enable_network_isolation=settings.is_isolated, vpc_config=self.vpc())
-            ),
+            network_config=shapes.NetworkConfig(**_given(enable_network_isolation=True, vpc_config=self.vpc())),
             tags=_tags(order.tags),
-            **_given(environment=dict(settings.environment) or None),
             **self._where,
         )
 
@@ -144,7 +138,6 @@ class ProcessingJobs(Jobs):
 class TransformJobs(Jobs):
     """Batch transform jobs: each object of the input is a request, and each answer an object."""
 
-    kind = "transform"
     log_group = "/aws/sagemaker/TransformJobs"
 
     def create(self, order: JobOrder) -> None:
@@ -190,17 +183,14 @@ class TransformJobs(Jobs):
         from botocore.exceptions import ClientError
 
         settings = self._settings
-        container = _given(
-            Image=settings.image, ModelDataUrl=order.model, Environment=dict(settings.environment) or None
-        )
         vpc = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_groups)}
         with contextlib.closing(self._session.client("sagemaker")) as client:
             try:
                 client.create_model(
                     ModelName=order.name,
-                    PrimaryContainer=container,
+                    PrimaryContainer={"Image": settings.image, "ModelDataUrl": order.model},
                     ExecutionRoleArn=settings.role_arn,
-                    EnableNetworkIsolation=settings.is_isolated,
+                    EnableNetworkIsolation=True,
                     Tags=[{"Key": key, "Value": value} for key, value in sorted(order.tags.items())],
                     **({"VpcConfig": vpc} if settings.subnets else {}),
                 )

@@ -25,7 +25,7 @@ class JobSettings:
     """What all jobs of an environment share.
 
     `subnets` and `security_groups` put jobs into a VPC; `kms_key` encrypts disks (see `Jobs.disk_key`) and outputs.
-    Steps need no network, so by default their containers have none (`is_isolated`); SageMaker itself moves the data.
+    Steps need no network, so their containers have none; SageMaker itself moves the data.
     """
 
     role_arn: str
@@ -34,8 +34,6 @@ class JobSettings:
     subnets: Sequence[str] = ()
     security_groups: Sequence[str] = ()
     kms_key: str | None = None
-    is_isolated: bool = True
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +88,6 @@ class Jobs(ABC):
     """The jobs of one kind."""
 
     log_group: ClassVar[str]
-    kind: ClassVar[JobKind]
 
     def __init__(self, settings: JobSettings, session: Any) -> None:
         self._settings = settings

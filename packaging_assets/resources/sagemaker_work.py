@@ -132,14 +132,14 @@ def step_path(step: Step) -> str:
     return f"{step.__module__}:{step.__name__}"
 
 
-def how_to_run(step: Step, given: GivenInputs, resources: JobResources, max_driver_bytes: int) -> RunAs:
+def how_to_run(step: Step, given: GivenInputs, resources: JobResources) -> RunAs:
     """As what the step runs: as it was asked for, else as suits it."""
     path = step_path(step)
     if resources.run_as is not None:
         return resources.run_as
     if path in TRAINING_STEPS:
         return "training"
-    if path in DRIVER_STEPS and given.stored_bytes() <= max_driver_bytes:
+    if path in DRIVER_STEPS and given.stored_bytes() <= MAX_DRIVER_BYTES:
         return "driver"
     return "processing"
 

@@ -177,20 +177,18 @@ def test_a_step_reads_its_inputs_and_params_and_writes_its_output(compute, folde
 @pytest.mark.parametrize("kind", ["training", "processing"])
 def test_what_a_step_raises_is_told_with_exit_code_and_log(compute, folders, kind, clients, bucket):
     inputs, output = folders
-    with pytest.raises(RuntimeError, match="the scales are broken") as raised:
+    with pytest.raises(RuntimeError, match=r"(?s)exit code: 1\b.*the scales are broken") as raised:
         compute(kind=kind).run(refuse, inputs, CountParams(), output, fingerprint=PRINT)
     assert type(raised.value) is JobFailedError
-    assert raised.value.exit_code == 1
-    assert raised.value.job in str(raised.value)
+    assert f"job packaging-{bucket[-6:]}-refuse-{PRINT[:32]}-0 failed" in str(raised.value)
     assert 'raise RuntimeError("the scales are broken")' in str(raised.value)
     assert files_of(output) == {}
 
 
 def test_a_step_that_is_killed_is_told_by_its_exit_code(compute, folders):
     inputs, output = folders
-    with pytest.raises(JobFailedError, match="exit code: 137") as raised:
+    with pytest.raises(JobFailedError, match="exit code: 137"):
         compute(kind="training").run(die, inputs, CountParams(), output, fingerprint=PRINT)
-    assert raised.value.exit_code == 137
 
 
 def test_params_of_any_length_arrive_whole(compute, folders):
@@ -508,9 +506,9 @@ def test_a_step_that_is_asked_for_again_is_run_again(compute, folders, sagemaker
 def test_a_job_that_failed_is_followed_by_one_of_the_next_number(compute, folders, sagemaker_stand_in, bucket):
     inputs, output = folders
     for number in range(2):
-        with pytest.raises(JobFailedError) as raised:
+        name = f"packaging-{bucket[-6:]}-refuse-{'f' * 32}-{number}"
+        with pytest.raises(JobFailedError, match=f"^Training job {name} failed"):
             compute(kind="training").run(refuse, inputs, CountParams(), output, fingerprint=PRINT)
-        assert raised.value.job == f"packaging-{bucket[-6:]}-refuse-{'f' * 32}-{number}"
 
 
 def test_two_runs_at_once_share_one_job(compute, folders, sagemaker_stand_in, tmp_path):
@@ -782,7 +780,7 @@ def test_what_costs_are_grouped_by_is_on_the_job(compute, folders, sagemaker_sta
 def test_a_job_is_isolated_encrypted_and_as_large_as_asked(compute, folders, sagemaker_stand_in, bucket):
     inputs, output = folders
     settings = dataclasses.replace(
-        SETTINGS, kms_key="alias/packaging", subnets=("subnet-1",), security_groups=("sg-1",), environment={"A": "1"}
+        SETTINGS, kms_key="alias/packaging", subnets=("subnet-1",), security_groups=("sg-1",)
     )
     chosen = JobResources(
         run_as="training", instance_type="ml.m5.4xlarge", volume_gb=77, max_runtime_seconds=600, use_spot=True
@@ -800,7 +798,6 @@ def test_a_job_is_isolated_encrypted_and_as_large_as_asked(compute, folders, sag
     assert (request["EnableManagedSpotTraining"], request["EnableNetworkIsolation"]) == (True, True)
     assert request["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     assert request["OutputDataConfig"]["KmsKeyId"] == "alias/packaging"
-    assert request["Environment"] == {"A": "1"}
 
 
 @pytest.mark.parametrize("kind", ["training", "processing", "transform"])
@@ -900,7 +897,7 @@ def test_the_container_refuses_a_step_outside_its_packages(compute, folders, mon
     monkeypatch.setenv("PACKAGING_STEP_PACKAGES", "packaging_assets.domain")
     with pytest.raises(JobFailedError, match="nothing else may run in this container") as raised:
         compute(kind="training").run(count_words, inputs, CountParams(), output, fingerprint=PRINT)
-    assert raised.value.exit_code == 2
+    assert "exit code: 2\n" in str(raised.value)
 
 
 def test_the_container_refuses_to_run_other_code_than_the_fingerprint_is_of(compute, folders, tmp_path, monkeypatch):
@@ -950,7 +947,7 @@ def test_an_architecture_that_the_image_has_otherwise_or_not_at_all_is_refused(
             fingerprint=PRINT,
             extra_modules=["own_architecture"],
         )
-    assert raised.value.exit_code == 2
+    assert "exit code: 2\n" in str(raised.value)
 
 
 @pytest.mark.parametrize("folder", ["../other", "/etc", "text/../../.."])
