@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging_assets.artifacts import local_removal
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.flushing import flush
@@ -46,11 +47,6 @@ from packaging_assets.artifacts.store import (
 READ_ONLY = 0o444
 FLUSHED_AT_ONCE = 4
 """Files of a commit."""
-
-
-def utc_now() -> dt.datetime:
-    """The machine's time, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 class LocalArtifactStore:

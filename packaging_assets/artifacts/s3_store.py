@@ -24,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.manifest import ManifestError, artifact_of, describe_artifact, file_names
@@ -47,11 +48,6 @@ ATTEMPTS = 20
 """Of a conditional put that others come in between of; each takes one of them to have succeeded."""
 
 
-def utc_now() -> dt.datetime:
-    """The machine's time, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
-
-
 class S3ArtifactStore:
     """The artifact store below a prefix of a bucket.
 
@@ -62,7 +58,6 @@ class S3ArtifactStore:
         kms_key: the KMS key to encrypt with at rest; None for S3's own keys.
         clock: tells the time, aware, in UTC.
         max_age: from which age on an artifact is no longer taken from the cache; None for never.
-        scratch_root: where scratch folders are made; by default where temporary files are.
     """
 
     def __init__(
@@ -74,13 +69,11 @@ class S3ArtifactStore:
         kms_key: str | None = None,
         clock: Callable[[], dt.datetime] = utc_now,
         max_age: dt.timedelta | None = None,
-        scratch_root: Path | None = None,
     ) -> None:
         self._bucket, self._prefix = bucket, prefix
         self._client, self._kms_key = client, kms_key
         self._clock = clock
         self._max_age = max_age
-        self._scratch_root = scratch_root
 
     @property
     def location(self) -> str:
@@ -200,7 +193,7 @@ class S3ArtifactStore:
 
     def verify(self, artifact: Artifact) -> None:
         """Fetch every byte and compare it with the manifest."""
-        with tempfile.TemporaryDirectory(dir=self._scratch_root) as scratch:
+        with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "files"
             self._fetch(artifact, f"{artifact.uri}/{self._manifest(artifact)['folder']}/", folder)
             for name, entry in artifact.files.items():
@@ -278,7 +271,7 @@ class S3ArtifactStore:
 
     @contextmanager
     def _work_folder(self) -> Generator[Path]:
-        with self._removal.working(), tempfile.TemporaryDirectory(dir=self._scratch_root) as scratch:
+        with self._removal.working(), tempfile.TemporaryDirectory() as scratch:
             # A commit takes the folder it is given away, so it is one inside the one that is cleaned up.
             folder = Path(scratch) / "scratch"
             folder.mkdir()

@@ -60,13 +60,13 @@ def prune(
     Needed is what is current, what any version in the model registry rests on (its model, metrics and card, whatever
     its status), and everything these were made from. What was removed can be computed again.
     """
+    from packaging_assets.artifacts.clock import utc_now
     from packaging_assets.artifacts.prune import PrunePolicy, plan_prune
     from packaging_assets.artifacts.prune import prune as remove
     from packaging_assets.artifacts.store import ArtifactError
-    from packaging_assets.resources.clock import SystemClock
     from packaging_assets.resources.environment import artifact_store_for
 
-    store, references, now = artifact_store_for(settings), _references(settings), SystemClock().now()
+    store, references, now = artifact_store_for(settings), _references(settings), utc_now()
     policy = PrunePolicy(
         older_than=dt.timedelta(days=older_than),
         keep=keep,

@@ -4,14 +4,10 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.doctor import databases, dbt_connection, given_settings, local_home, versions
 from packaging_assets.doctor.check import Check, Clients
 from packaging_assets.settings import Settings
-
-
-def utc_now() -> dt.datetime:
-    """The machine's time, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 def checks_for(

@@ -2,10 +2,10 @@
 
 import datetime as dt
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
 from packaging_assets.artifacts.s3_store import S3ArtifactStore
 from packaging_assets.resources.aws_session import client, session
-from packaging_assets.resources.clock import SystemClock
 from packaging_assets.resources.instance_prices import USD_PER_HOUR, InstancePrices
 from packaging_assets.resources.redshift_data_api import RedshiftDataApi
 from packaging_assets.resources.redshift_warehouse import RedshiftWarehouse
@@ -45,7 +45,7 @@ def s3_artifact_store(settings: Settings) -> S3ArtifactStore:
         prefix_of(settings, "artifacts"),
         client=client(settings, "s3"),
         kms_key=settings.kms_key,
-        clock=SystemClock().now,
+        clock=utc_now,
         max_age=None if days is None else dt.timedelta(days=days),
     )
 
@@ -57,7 +57,7 @@ def sagemaker_registry(settings: Settings) -> SageMakerModelRegistry:
         client(settings, "sagemaker"),
         settings.model_groups or settings.environment_name,
         objects=objects(settings, "registry"),
-        clock=SystemClock().now,
+        clock=utc_now,
         image=settings.sagemaker_image,
         artifact_root=objects(settings, "artifacts").uri(""),
     )

@@ -6,9 +6,9 @@ Imported where `PACKAGING_ENV=aws` only, so `local` never pays for boto3.
 from dataclasses import replace
 from typing import Any
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.resources.aws_environment import objects
 from packaging_assets.resources.aws_session import session
-from packaging_assets.resources.clock import SystemClock
 from packaging_assets.resources.cloudwatch_metrics import CloudWatchFigures
 from packaging_assets.resources.notifier import Route
 from packaging_assets.resources.s3_trigger_folder import S3TriggerFolder
@@ -44,7 +44,7 @@ def cloudwatch_figures(settings: Settings) -> CloudWatchFigures:
         _quick(settings, "cloudwatch"),
         settings.metrics_namespace,
         environment=settings.environment_name,
-        now=SystemClock().now,
+        now=utc_now,
     )
 
 
@@ -52,7 +52,7 @@ def s3_trigger_store(settings: Settings) -> S3TriggerFolder:
     """The trigger files in the environment's bucket, told of by a queue if the settings name one."""
     queue = SqsQueue(_quick(settings, "sqs"), settings.trigger_queue_url) if settings.trigger_queue_url else None
     files = replace(objects(settings, "triggers"), client=_quick(settings, "s3"))
-    return S3TriggerFolder(files, queue, now=SystemClock().now)
+    return S3TriggerFolder(files, queue, now=utc_now)
 
 
 def _quick(settings: Settings, service: str, *, attempts: int = 2) -> Any:

@@ -3,6 +3,8 @@
 import datetime as dt
 from typing import Protocol
 
+from packaging_assets.artifacts.clock import utc_now
+
 
 class Clock(Protocol):
     """Tells the time."""
@@ -17,7 +19,7 @@ class SystemClock:
 
     def now(self) -> dt.datetime:
         """The current moment, timezone-aware, in UTC."""
-        return dt.datetime.now(dt.UTC)
+        return utc_now()
 
 
 class FixedClock:

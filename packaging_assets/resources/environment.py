@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.store import PrunableStore
 from packaging_assets.resources.alert_store import AlertStore
@@ -42,7 +43,7 @@ def artifact_store_for(settings: Settings) -> PrunableStore:
     days = settings.cache_max_age_days
     return LocalArtifactStore(
         settings.artifacts_path,
-        clock=SystemClock().now,
+        clock=utc_now,
         max_age=None if days is None else dt.timedelta(days=days),
     )
 
@@ -53,7 +54,7 @@ def model_registry_for(settings: Settings) -> ModelRegistry:
         from packaging_assets.resources.aws_environment import sagemaker_registry
 
         return sagemaker_registry(settings)
-    return SqliteModelRegistry(settings.registry_path, clock=SystemClock().now)
+    return SqliteModelRegistry(settings.registry_path, clock=utc_now)
 
 
 def compute_for(settings: Settings) -> Compute:
@@ -73,7 +74,7 @@ def alert_store_for(settings: Settings) -> AlertStore:
 
 def alert_routes_for(settings: Settings) -> tuple[Route, ...]:
     """The log file, which takes every alert, and the routes of the settings."""
-    log = Route(LOG_ROUTE, LogNotifier(settings.alerts_log_path, clock=SystemClock().now))
+    log = Route(LOG_ROUTE, LogNotifier(settings.alerts_log_path, clock=utc_now))
     others = [
         Route(route.name, AppriseNotifier(route.url), owner=route.owner, severity=route.severity)
         for route in settings.alert_routes

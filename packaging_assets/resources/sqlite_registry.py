@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.domain.registry import (
     ModelVersion,
     Pin,
@@ -43,11 +44,6 @@ from packaging_assets.resources.sqlite_registry_tables import (
 )
 
 LOCK_TIMEOUT_SECONDS = 30
-
-
-def utc_now() -> dt.datetime:
-    """The present time, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 class SqliteModelRegistry(RecordedDecisions):

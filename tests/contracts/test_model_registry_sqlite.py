@@ -9,9 +9,10 @@ import sys
 import pytest
 from registry_examples import BY_ADA, WEEKS, race, registration
 
+from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.domain.registry import RegistryError, Status
 from packaging_assets.resources import sqlite_registry
-from packaging_assets.resources.sqlite_registry import SqliteModelRegistry, utc_now
+from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 
 RACING = """
 import sys
