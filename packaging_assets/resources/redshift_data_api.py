@@ -60,7 +60,6 @@ class RedshiftDataApi:
         secret_arn: the secret with user and password.
         first_poll_seconds: from submitting a statement to the first look at it; the pauses double.
         longest_poll_seconds: between two looks.
-        longest_seconds: after which a statement that is not over is cancelled.
         calls: how often a call is tried that is throttled, fails on the server's side, or is not answered.
         conflicts: how often a transaction or a query is tried that conflicts with another transaction.
         sleep: waits for seconds.
@@ -82,7 +81,6 @@ class RedshiftDataApi:
         secret_arn: str = "",
         first_poll_seconds: float = 0.1,
         longest_poll_seconds: float = 5.0,
-        longest_seconds: float = LONGEST_SECONDS,
         calls: Backoff = CALLS,
         conflicts: Backoff = CONFLICTS,
         sleep: Callable[[float], None] = time.sleep,
@@ -92,7 +90,6 @@ class RedshiftDataApi:
         self.target = RedshiftTarget(database, workgroup, cluster, user, secret_arn)
         self._client = client
         self._polls = Backoff(0, first_poll_seconds, longest_poll_seconds)
-        self._longest_seconds = longest_seconds
         self._calls, self._conflicts = calls, conflicts
         self._sleep, self._clock, self._new_token = sleep, clock, new_token
 
@@ -191,7 +188,7 @@ class RedshiftDataApi:
             raise
 
     def _wait(self, statement_id: str, token: str) -> Mapping[str, Any]:
-        deadline = self._clock() + self._longest_seconds
+        deadline = self._clock() + LONGEST_SECONDS
         looks = 0
         while True:
             looks += 1
@@ -202,7 +199,7 @@ class RedshiftDataApi:
                 return described
             if self._clock() > deadline:
                 raise WarehouseError(
-                    f"{self.target} did not end statement {statement_id} within {self._longest_seconds / 3600:g} h, "
+                    f"{self.target} did not end statement {statement_id} within {LONGEST_SECONDS / 3600:g} h, "
                     "the longest that the Data API lets one run; split the work into smaller windows"
                 )
 
