@@ -37,15 +37,11 @@ class OutsideDecision:
 class WatchedRegistry(ModelRegistry, Protocol):
     """A registry whose versions can be given another status from outside."""
 
-    def reconcile(self, model: str | None = None) -> list[OutsideDecision]:
-        """Take up what was decided from outside about a model, or all of them, and show there what was decided here.
+    def reconcile(self, model: str) -> None:
+        """Take up what was decided from outside about a model, and show there what was decided here.
 
         An outside decision is recorded like any other, with its author and the reason written there, and moves the
         champion; one that the rules do not allow, or without a person's name or a reason, is set back to what it was.
-
-        Returns:
-            All outside decisions that were not acknowledged yet, oldest first: whoever is killed before telling them
-            is given them again.
 
         Raises:
             RegistryError: the service cannot be asked, or a version is not there any more; all else is done.
@@ -53,9 +49,12 @@ class WatchedRegistry(ModelRegistry, Protocol):
         ...
 
     def outside_decisions(self, model: str) -> list[OutsideDecision]:
-        """The outside decisions about a model that were taken up and not acknowledged yet, oldest first."""
+        """The outside decisions about a model that were taken up and not acknowledged yet, oldest first.
+
+        Whoever is killed before telling them is given them again.
+        """
         ...
 
     def acknowledge(self, decisions: Iterable[OutsideDecision]) -> None:
-        """The decisions are told; `reconcile` does not give them back again."""
+        """The decisions are told; they are not given back again."""
         ...

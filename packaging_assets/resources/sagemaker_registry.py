@@ -134,22 +134,17 @@ class SageMakerModelRegistry(RecordedDecisions):
         """Everything that was ever done to a model's versions, oldest first."""
         return list(self._record(model).history)
 
-    def reconcile(self, model: str | None = None) -> list[OutsideDecision]:
-        """Take up what was decided from outside about a model, or all of them, and show what was decided here.
+    def reconcile(self, model: str) -> None:
+        """Take up what was decided from outside about a model, and show what was decided here.
 
         What is wrong with one version keeps nothing else from being done.
-
-        Returns:
-            The outside decisions that were not acknowledged yet, oldest first.
 
         Raises:
             RegistryError: the first thing that went wrong.
         """
-        names = self.models() if model is None else [model]
-        problems = [problem for name in names for problem in self._settling.reconcile(name)]
+        problems = self._settling.reconcile(model)
         if problems:
             raise problems[0]
-        return [decision for name in names for decision in self.outside_decisions(name)]
 
     def group(self, model: str) -> str:
         """Name, or ARN, of a model's group in SageMaker."""

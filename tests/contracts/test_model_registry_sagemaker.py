@@ -160,7 +160,7 @@ def test_long_and_odd_texts_are_shown_cut_and_kept_whole(registry, packages):
 def test_other_peoples_properties_of_a_package_stay(registry, packages, studio):
     registry.register(registration(verdict="pending"))
     studio(1, APPROVED, "the supplier called", CustomerMetadataProperties={"ticket": "PK-7"})
-    registry.reconcile()
+    registry.reconcile("mailer")
     (package,) = packages()
     assert package["CustomerMetadataProperties"]["ticket"] == "PK-7"
     assert package["CustomerMetadataProperties"]["packaging:actor"] == "bob"
@@ -199,10 +199,16 @@ def test_how_many_calls_an_operation_makes(registry, objects, sagemaker_stand_in
     registry.reject("mailer", 2, **BY_ADA)
     undo = calls(lambda: registry.undo("mailer", **BY_ADA))
     assert undo == (["DescribeModelPackage", "UpdateModelPackage"], {"get": 2, "replace": 2})
-    assert calls(registry.reconcile) == (["ListModelPackages"], {"entries": 1, "get": 2})
+    assert calls(lambda: registry.reconcile("mailer")) == (["ListModelPackages"], {"get": 1})
 
 
 # Decisions from outside
+
+
+def reconciled(registry):
+    """What is to be told of what was decided outside, once that is taken up."""
+    registry.reconcile("mailer")
+    return registry.outside_decisions("mailer")
 
 
 def test_an_approval_in_studio_is_recorded_with_author_and_comment_and_moves_the_champion(registry, studio, packages):
@@ -210,7 +216,7 @@ def test_an_approval_in_studio_is_recorded_with_author_and_comment_and_moves_the
     registry.register(registration(WEEKS[1], "reject"))
     studio(2, APPROVED, "The drift is the new supplier.")
     assert registry.champion("mailer").version == 1  # nobody has looked yet
-    (decision,) = registry.reconcile()
+    (decision,) = reconciled(registry)
     assert (decision.version, decision.from_status, decision.to_status) == (2, Status.REJECTED, Status.APPROVED)
     assert (decision.actor, decision.reason, decision.is_honoured) == ("bob", "The drift is the new supplier.", True)
     assert registry.champion("mailer").version == 2
@@ -224,7 +230,7 @@ def test_a_rejection_of_the_champion_in_studio_brings_the_one_before_back_and_ca
     for week in WEEKS[:2]:
         registry.register(registration(week))
     studio(2, REJECTED, "Damage reports doubled.")
-    registry.reconcile()
+    registry.reconcile("mailer")
     assert last_line(registry) == ("reject", 2, "bob", "Damage reports doubled.", 2, 1)
     assert registry.undo("mailer", **BY_ADA).version == 2
 
@@ -241,7 +247,7 @@ def test_an_approval_without_a_name_or_a_reason_is_set_back(registry, studio, pa
     registry.register(registration(WEEKS[0]))
     registry.register(registration(WEEKS[1], "reject", reasons=("PR-AUC is 0.2, under 0.4.",)))
     studio(2, APPROVED, comment, identity=identity)
-    (decision,) = registry.reconcile()
+    (decision,) = reconciled(registry)
     assert why in decision.refusal
     package = packages()[1]
     assert package["ModelApprovalStatus"] == REJECTED
@@ -249,7 +255,7 @@ def test_an_approval_without_a_name_or_a_reason_is_set_back(registry, studio, pa
     assert registry.champion("mailer").version == 1
     assert len(registry.history("mailer")) == 2
     studio(2, APPROVED, "checked the returns by hand")  # once more, as it should be
-    assert [decision.is_honoured for decision in registry.reconcile()] == [False, True]
+    assert [decision.is_honoured for decision in reconciled(registry)] == [False, True]
     assert registry.champion("mailer").version == 2
 
 
@@ -259,7 +265,7 @@ def test_the_comment_of_an_earlier_decision_is_no_reason(registry, studio, packa
     if is_decided:
         registry.approve("mailer", 1, **BY_ADA)
     studio(1, REJECTED if is_decided else APPROVED)
-    (decision,) = registry.reconcile()
+    (decision,) = reconciled(registry)
     assert "bob wrote no reason" in decision.refusal
     assert statuses(packages) == [APPROVED if is_decided else REJECTED]
 
@@ -270,29 +276,29 @@ def test_what_the_rules_do_not_allow_is_set_back(registry, studio, packages):
     registry.pin("mailer", 1, **BY_ADA)
     studio(1, REJECTED, "no good")
     studio(2, APPROVED, "let it serve")
-    refusals = [decision.refusal for decision in registry.reconcile()]
+    refusals = [decision.refusal for decision in reconciled(registry)]
     assert refusals[0].startswith("Version 1 of mailer is pinned by ada")
     assert "was judged as a shadow" in refusals[1]
     registry.unpin("mailer", **BY_ADA)
     studio(1, PENDING, "wait")
-    assert "cannot go back to PendingManualApproval" in registry.reconcile()[-1].refusal
+    assert "cannot go back to PendingManualApproval" in reconciled(registry)[-1].refusal
     assert statuses(packages) == [APPROVED, PENDING]
 
 
 def test_outside_decisions_are_given_back_until_they_are_acknowledged(registry, studio):
     registry.register(registration(verdict="pending"))
     studio(1, APPROVED, "fine")
-    first = registry.reconcile("mailer")
-    assert registry.reconcile() == first == registry.outside_decisions("mailer")
+    first = reconciled(registry)
+    assert reconciled(registry) == first
     registry.acknowledge(first)
     registry.acknowledge(first)
-    assert registry.reconcile() == []
+    assert reconciled(registry) == []
 
 
 def test_an_outside_decision_seen_by_many_counts_once(registry, studio):
     registry.register(registration(verdict="reject"))
     studio(1, APPROVED, "fine")
-    results = race([registry.reconcile] * 4)
+    results = race([lambda: reconciled(registry)] * 4)
     assert {tuple(result) for result in results} == {tuple(registry.outside_decisions("mailer"))}
     assert [line.action for line in registry.history("mailer")] == ["register", "approve"]
 
@@ -309,7 +315,7 @@ def test_a_package_whose_properties_were_removed_is_known_by_the_ledger(registry
     registry.register(registration(verdict="pending"))
     ours = list(packages()[0]["CustomerMetadataProperties"])
     studio(1, APPROVED, "fine", CustomerMetadataPropertiesToRemove=ours)
-    (decision,) = registry.reconcile()
+    (decision,) = reconciled(registry)
     assert decision.is_honoured
     assert packages()[0]["CustomerMetadataProperties"]["packaging:status"] == APPROVED
 
@@ -346,7 +352,7 @@ def test_every_call_may_go_wrong_once(registry, sagemaker_stand_in, packages, pa
     inject("DescribeModelPackage", "UpdateModelPackage")
     registry.approve("mailer", 1, **BY_ADA)
     inject("ListModelPackages")
-    assert registry.reconcile() == []
+    assert reconciled(registry) == []
     assert statuses(packages) == [APPROVED]
     assert [line.action for line in registry.history("mailer")] == ["register", "approve"]
     assert (len(pauses) == 0) == (fault == "twice")
@@ -371,7 +377,7 @@ def test_what_is_decided_stands_though_sagemaker_does_not_show_it_yet(registry, 
     assert registry.approve("mailer", 1, **BY_ADA).status is Status.APPROVED
     assert "SageMaker does not show it yet" in caplog.text
     assert statuses(packages) == [PENDING]
-    assert registry.reconcile() == []  # it is known that this is not somebody's decision
+    assert reconciled(registry) == []  # it is known that this is not somebody's decision
     assert statuses(packages) == [APPROVED]
 
 
@@ -410,7 +416,7 @@ def test_a_package_of_a_process_that_was_killed_is_found_again(registry, objects
     with pytest.raises(KilledError):
         dying.register(registration(WEEKS[1]))
     assert (len(packages()), registry.champion("mailer").version) == (2, 2)
-    registry.reconcile()
+    registry.reconcile("mailer")
     assert len(packages()) == 2
     registry.reject("mailer", 2, **BY_ADA)
     assert statuses(packages) == [APPROVED, REJECTED]
@@ -443,7 +449,7 @@ def test_a_deleted_package_is_told_and_its_version_can_still_be_rejected(registr
     studio(2, REJECTED, "drift")
     service.delete_model_package(ModelPackageName=gone)
     with pytest.raises(RegistryError, match=f"Cannot describe the model package {gone}"):
-        registry.reconcile()
+        registry.reconcile("mailer")
     assert [decision.version for decision in registry.outside_decisions("mailer")] == [2]
     registry.reject("mailer", 1, **BY_ADA)
     assert registry.champion("mailer") is None
@@ -477,7 +483,7 @@ def test_a_package_made_by_hand_is_left_alone_and_takes_a_number(registry, servi
     service.create_model_package(ModelPackageGroupName=group, ModelApprovalStatus=APPROVED)
     assert registry.register(registration(verdict="reject")).version == 1
     assert registry.approve("mailer", 1, **BY_ADA).version == 1
-    assert registry.reconcile() == []
+    assert reconciled(registry) == []
     numbers = [
         (p["ModelPackageVersion"], p.get("CustomerMetadataProperties", {}).get("packaging:version")) for p in packages()
     ]
@@ -493,7 +499,7 @@ def test_groups_of_another_account_are_named_by_arn_and_must_be_there(registry, 
     service.create_model_package_group(ModelPackageGroupName=name, ModelPackageGroupDescription="theirs")
     other.register(registration(verdict="pending"))
     assert other.approve("mailer", 1, **BY_ADA).status is Status.APPROVED
-    assert other.reconcile() == []
+    assert reconciled(other) == []
     (package,) = service.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
     assert package["ModelApprovalStatus"] == APPROVED
 

@@ -185,7 +185,7 @@ def test_what_cannot_be_looked_at_is_told_once_a_day_and_the_rest_is_done(
         def reconcile(self, model):
             if model == "bag":
                 raise RegistryError("SageMaker is on holiday.")
-            return registry.reconcile(model)
+            registry.reconcile(model)
 
     studio(2, "Approved", ApprovalDescription="fine")
     assert tick(Half()) == "mailer 2 Approved by bob; bag: SageMaker is on holiday."
