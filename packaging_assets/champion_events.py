@@ -10,39 +10,30 @@ from packaging_assets.resources.model_registry import ModelRegistry
 from packaging_assets.settings import Settings
 
 
-def announce_decision(settings: Settings, registry: ModelRegistry, model: str) -> bool:
+def announce_decision(settings: Settings, registry: ModelRegistry, model: str) -> None:
     """Show what a decision about a model's version means for the live model of its package type.
 
     The decision may be about another one: as long as a model that replaces another has no approved version, what is
     decided about the other moves its champion. Of several who decide at once, the last to record what serves looks
-    whether it still does.
-
-    Returns:
-        Whether something was recorded; nothing is where no model is live for the package type.
+    whether it still does. Nothing is recorded where no model is live for the package type.
 
     Raises:
         ModelSetError: the models' YAML files cannot be read, or contradict one another.
     """
-    models, told, is_recorded = load_models(), None, False
+    models, told = load_models(), None
     while (serving := serving_champion(registry, models, model)) != told and serving is not None:
-        is_recorded |= announce_champion(settings, *serving)
+        _announce_champion(settings, *serving)
         told = serving
-    return is_recorded
 
 
-def announce_champion(settings: Settings, model: str, champion: ModelVersion | None) -> bool:
+def _announce_champion(settings: Settings, model: str, champion: ModelVersion | None) -> None:
     """Record the version that serves in place of a live model's, if it is another than that recorded last.
 
     Predictions by the former one then show as stale. Saying it again, after a decision whose announcement was cut off,
     records what is missing and nothing twice.
-
-    Returns:
-        Whether something was recorded.
     """
     with open_instance(settings.dagster_home) as instance:
         latest = instance.get_latest_materialization_event(champion_key(model))
         recorded = latest.asset_materialization if latest else None
-        if recorded and (recorded.tags or {}).get(DATA_VERSION_TAG) == version_of(model, champion):
-            return False
-        instance.report_runless_asset_event(champion_materialization(model, champion))
-        return True
+        if not recorded or (recorded.tags or {}).get(DATA_VERSION_TAG) != version_of(model, champion):
+            instance.report_runless_asset_event(champion_materialization(model, champion))

@@ -147,12 +147,10 @@ class S3Objects:
         """Write a small object in place of the one with that tag; whether that one was still there."""
         return self._put_if(key, body, {"IfMatch": etag})
 
-    def delete_same(self, key: str, *, etag: str) -> bool:
-        """Delete an object if it is still the one with that tag; whether it was."""
+    def delete_same(self, key: str, *, etag: str) -> None:
+        """Delete an object if it is still the one with that tag."""
         with _unless(_REFUSED | _ABSENT):
             self.client.delete_object(Bucket=self.bucket, Key=self._full(key), IfMatch=etag)
-            return True
-        return False
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there do no harm.
