@@ -5,14 +5,12 @@ from typing import Any
 
 from benchmarks.measuring import alternate, compared
 
-ROWS, QUICK_ROWS = 400_000_000, 4_000_000
 GOAL = 1.05
 """A machine on which equals differ by more is too busy for the other figures."""
 
 
-def measure_itself(repeats: int, *, quick: bool = False) -> list[dict[str, Any]]:
+def measure_itself(repeats: int, rows: int = 400_000_000) -> list[dict[str, Any]]:
     """One DuckDB query on all cores, as floor and as ours."""
-    rows = QUICK_ROWS if quick else ROWS
     code = f"import duckdb; duckdb.sql('from range({rows}) t(i) select sum(hash(i) % 7)').fetchall()"
     command = [sys.executable, "-c", code]
     pairs = alternate(command, command, repeats)

@@ -183,9 +183,9 @@ _EMBEDDING = tuple(f"image_embedding_{index:02d}" for index in range(64))
 _GAUSS = math.sqrt(12 / 3)
 
 
-def _uniform(stream: int, key: str = "number") -> str:
-    """A number in [0, 1) that follows from `key` and the stream."""
-    return f"(hash({key}, {stream}) / 18446744073709551616.0)"
+def _uniform(stream: int) -> str:
+    """A number in [0, 1) that follows from the product's number and the stream."""
+    return f"(hash(number, {stream}) / 18446744073709551616.0)"
 
 
 def _normal(stream: int) -> str:

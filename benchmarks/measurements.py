@@ -1,7 +1,6 @@
 """Which measurements there are: every `measure_*` function of the modules listed here."""
 
 import importlib
-import importlib.util
 import inspect
 import shutil
 import sys
@@ -18,6 +17,7 @@ MODULES = ("control", "orchestration", "training", "inference")
 PREFIX = "measure_"
 
 SMALL: Mapping[str, Mapping[str, Any]] = {
+    "control.itself": {"rows": 4_000_000},
     "orchestration.step": {},
     "orchestration.help": {},
     "orchestration.load": {},
@@ -32,14 +32,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "inference.features_day": {"products": 20_000},
     "inference.workers": {"products": 20_000},
 }
-"""Arguments that make a measurement take seconds, by its name, for those without a parameter `quick`; {} for one that
-always does."""
-
-FOLDERS = ("cache", "folder")
-"""Parameters that get the folder in which inputs stay from run to run."""
-
-HOME = "home"
-"""Parameter that gets a home in which a small demo has run."""
+"""Arguments that make a measurement take seconds, by its name; {} for one that always does."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +50,17 @@ class Measurement:
     def take(self, repeats: int, *, quick: bool, cache: Path) -> list[dict[str, Any]]:
         """The figures, at small sizes if `quick`.
 
-        A parameter in `FOLDERS` gets a folder below `cache`, and `HOME` a home there, made when it is first asked for.
-        Sizes are small by the parameter `quick`, or by the entry in `SMALL`.
-
-        Raises:
-            ValueError: small sizes are asked for, and there is neither.
+        A parameter `folder` gets `cache`, where inputs stay from run to run, and `home` a home there in which a small
+        demo has run.
         """
         parameters = inspect.signature(self.function).parameters
         arguments: dict[str, Any] = {}
-        for name in FOLDERS:
-            if name in parameters:
-                arguments[name] = cache
-                cache.mkdir(parents=True, exist_ok=True)
-        if HOME in parameters:
-            arguments[HOME] = demo_home(cache)
-        if "quick" in parameters:
-            arguments["quick"] = quick
-        elif quick:
-            if self.name not in SMALL:
-                raise ValueError(f"{self.name} has no small sizes: give it a parameter `quick`, or an entry in SMALL.")
-            arguments |= SMALL[self.name]
-        return self.function(repeats, **arguments)
+        if "folder" in parameters:
+            arguments["folder"] = cache
+            cache.mkdir(parents=True, exist_ok=True)
+        if "home" in parameters:
+            arguments["home"] = demo_home(cache)
+        return self.function(repeats, **arguments, **(SMALL[self.name] if quick else {}))
 
 
 def demo_home(cache: Path) -> Path:
@@ -95,12 +78,11 @@ def demo_home(cache: Path) -> Path:
     return home
 
 
-def all_measurements(modules: Sequence[str] = MODULES) -> list[Measurement]:
+def all_measurements() -> list[Measurement]:
     """In the order of the modules and of their source."""
-    present = [module for module in modules if importlib.util.find_spec(f"benchmarks.{module}") is not None]
     return [
         Measurement(f"{module}.{name.removeprefix(PREFIX)}", function)
-        for module in present
+        for module in MODULES
         for name, function in vars(importlib.import_module(f"benchmarks.{module}")).items()
         if name.startswith(PREFIX) and inspect.isfunction(function) and function.__module__ == f"benchmarks.{module}"
     ]

@@ -1,9 +1,8 @@
 """How every figure is taken: a floor and ours in turns, in processes of their own, as a ratio with its spread.
 
-A measurement is a function `measure_<what>(repeats: int, *, quick: bool = False) -> list[dict]` in a module that
-`benchmarks/measurements.py` lists; `quick` means sizes so small that it takes seconds. It builds its inputs under a
-temporary folder, or under the folder that it gets as `cache` if they take long to make, lets `alternate` run the two
-commands in turns, and returns results:
+A measurement is a function `measure_<what>(repeats: int) -> list[dict]` in a module that `benchmarks/measurements.py`
+lists, with sizes so small that it takes seconds. It builds its inputs under a temporary folder, or under the one that
+it gets as `folder` if they take long to make, lets `alternate` run the two commands in turns, and returns results:
 
     pairs = alternate([sys.executable, FLOOR, inputs], ["packaging", "run", ...], repeats, before_each=empty_the_home)
     return [
@@ -29,9 +28,6 @@ _PROCESS = Path(__file__).with_name("measured_process.py")
 
 Measure = Literal["wall_seconds", "cpu_seconds", "peak_rss_mb"]
 UNITS: Mapping[str, str] = {"wall_seconds": "s", "cpu_seconds": "CPU s", "peak_rss_mb": "MB"}
-
-SPREAD = "half the interquartile range"
-"""What `spread` is: of the ratios of the pairs where there is a floor, of the ratios to the limit's unit where not."""
 
 
 class CommandFailedError(RuntimeError):

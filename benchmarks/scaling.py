@@ -11,7 +11,6 @@ python benchmarks/scaling.py [figures.json]
 
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,14 +150,14 @@ def scenarios(rates: Rates) -> dict[str, Rates]:
     return {**by_size, f"{WAREHOUSES[-1]} RPU, a learner {SLOWER} times slower": slow}
 
 
-def table(rates: Rates, *, products: int = PRODUCTS, counts: Sequence[int] = INSTANCES) -> str:
+def table(rates: Rates) -> str:
     """Time and money by warehouse and number of instances, as Markdown."""
     columns = ("warehouse", "instances", "unload", "start", "score", "load", "minutes", "speed-up", "US dollars")
     rows = []
     for name, scenario in scenarios(rates).items():
-        alone = simulate(products, 1, scenario)
-        for count in counts:
-            outcome = simulate(products, count, scenario)
+        alone = simulate(PRODUCTS, 1, scenario)
+        for count in INSTANCES:
+            outcome = simulate(PRODUCTS, count, scenario)
             parts = (outcome.unload_seconds, outcome.start_seconds, outcome.score_seconds, outcome.load_seconds)
             speed_up = significant(alone.seconds / outcome.seconds)
             cells = (*(significant(part / 60) for part in (*parts, outcome.seconds)), speed_up, f"{outcome.usd:.2f}")
@@ -166,15 +165,15 @@ def table(rates: Rates, *, products: int = PRODUCTS, counts: Sequence[int] = INS
     return markdown(columns, rows)
 
 
-def limits_table(rates: Rates, *, products: int = PRODUCTS) -> str:
+def limits_table(rates: Rates) -> str:
     """Where each scenario stops scaling, as Markdown."""
     columns = ("warehouse", "stops scaling at", "minutes with any number of instances", "of which the warehouse's")
     rows = []
     for name, scenario in scenarios(rates).items():
-        shortest = shortest_seconds(products, scenario)
-        whole = simulate(products, 1, scenario)
+        shortest = shortest_seconds(PRODUCTS, scenario)
+        whole = simulate(PRODUCTS, 1, scenario)
         warehouse = whole.unload_seconds + whole.load_seconds
-        at = stops_scaling_at(products, scenario)
+        at = stops_scaling_at(PRODUCTS, scenario)
         share = f"{warehouse / shortest:.0%}"
         rows.append((name, f"{at} instance{'s' if at > 1 else ''}", significant(shortest / 60), share))
     return markdown(columns, rows)

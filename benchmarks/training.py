@@ -36,9 +36,9 @@ SMALL_LABELLED, SMALL_PRODUCTS, SMALL_TREES = 40_000, 500_000, 100
 CommandOf = Callable[[Settings], list[str]]
 
 
-def measure_weekly_training(repeats: int, cache: Path, *, labelled: int = 200_000) -> list[dict[str, Any]]:
+def measure_weekly_training(repeats: int, folder: Path, *, labelled: int = 200_000) -> list[dict[str, Any]]:
     """`packaging run weekly` (labels to champion, four types) against the better floor: wall, and CPU."""
-    home = labelled_home(cache, labelled, round(labelled * PRODUCTS_PER_LABELLED))
+    home = labelled_home(folder, labelled, round(labelled * PRODUCTS_PER_LABELLED))
     command = [str(Path(sys.executable).with_name("packaging")), "run", "weekly", "--partition", WEEK]
     pairs, floor = _pairs(repeats, home, _floors({}, []), lambda copy: [*command, "--home", str(copy.home)])
     note = f"{labelled:,} labelled products, labels to champion; floor: {floor}"
@@ -50,10 +50,10 @@ def measure_weekly_training(repeats: int, cache: Path, *, labelled: int = 200_00
 
 
 def measure_small_training(
-    repeats: int, cache: Path, *, labelled: int = SMALL_LABELLED, products: int = SMALL_PRODUCTS
+    repeats: int, folder: Path, *, labelled: int = SMALL_LABELLED, products: int = SMALL_PRODUCTS
 ) -> list[dict[str, Any]]:
     """Training with 100 trees and the scoring of a catalogue, in one process: command to exit."""
-    home = labelled_home(cache, labelled, products)
+    home = labelled_home(folder, labelled, products)
     floors = _floors({"iterations": SMALL_TREES}, ["--score", AS_OF])
     overrides = {name: {"parameters": {"iterations": SMALL_TREES}} for name in PACKAGE_TYPES}
     command = [sys.executable, str(SMALL_JOB), WEEK, MONTH, json.dumps(overrides)]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import measurements
-from benchmarks.measurements import Measurement, all_measurements, chosen
+from benchmarks.measurements import SMALL, Measurement, all_measurements, chosen
 from benchmarks.measuring import CommandFailedError
 from benchmarks.results_file import KEYS, read_results, write_results
 from benchmarks.run import main, take
@@ -23,10 +23,10 @@ def figure(name: str, ratio: float = 1.0) -> dict[str, Any]:
 
 
 def measurement(name: str, *figures: dict[str, Any], error: Exception | None = None) -> Measurement:
-    def function(repeats: int, *, quick: bool) -> list[dict[str, Any]]:
+    def function(repeats: int) -> list[dict[str, Any]]:
         if error is not None:
             raise error
-        return [{**one, "repeats": repeats, "quick": quick} for one in figures]
+        return [{**one, "repeats": repeats} for one in figures]
 
     return Measurement(name, function)
 
@@ -47,6 +47,7 @@ def test_every_measurement_is_found_by_its_function_and_says_what_it_measures():
     found = all_measurements()
     assert "control.itself" in [one.name for one in found]
     assert [one.name for one in found if not one.what] == []
+    assert {one.name for one in found} == set(SMALL)
 
 
 def test_each_figure_is_kept_with_when_and_on_what_it_was_taken(tmp_path: Path):
@@ -56,7 +57,7 @@ def test_each_figure_is_kept_with_when_and_on_what_it_was_taken(tmp_path: Path):
     assert run.failures == []
     old, new = read_results(file)
     assert old == figure("old")
-    assert (new["name"], new["ratio"], new["repeats"], new["quick"]) == ("a", 2.0, 5, False)
+    assert (new["name"], new["ratio"], new["repeats"]) == ("a", 2.0, 5)
     assert (new["measurement"], new["measured_at"]) == ("x.y", "2025-03-01T00:00:00+00:00")
     assert new["machine"]["cores"] >= 1
     assert {"python", "duckdb", "catboost", "pyarrow", "dagster"} <= set(new["machine"]["versions"])
@@ -66,7 +67,7 @@ def test_each_figure_is_kept_with_when_and_on_what_it_was_taken(tmp_path: Path):
 def test_one_that_fails_stops_none_and_is_told(tmp_path: Path, error: Exception):
     file = tmp_path / "latest.json"
     three = [measurement("a", figure("a")), measurement("b", error=error), measurement("c", figure("c"))]
-    run = take(three, 1, quick=True, file=file, cache=tmp_path)
+    run = take(three, 1, quick=False, file=file, cache=tmp_path)
     assert run.failures == [f"b: {error}"]
     assert [one["name"] for one in read_results(file)] == ["a", "c"]
 
@@ -75,25 +76,23 @@ def test_what_was_taken_before_an_interruption_is_kept(tmp_path: Path):
     file = tmp_path / "latest.json"
     stopped = [measurement("a", figure("a")), Measurement("b", _interrupted), measurement("c", figure("c"))]
     with pytest.raises(KeyboardInterrupt):
-        take(stopped, 1, quick=True, file=file, cache=tmp_path)
+        take(stopped, 1, quick=False, file=file, cache=tmp_path)
     assert [one["name"] for one in read_results(file)] == ["a"]
 
 
-def _interrupted(repeats: int, *, quick: bool) -> list[dict[str, Any]]:
+def _interrupted(repeats: int) -> list[dict[str, Any]]:
     raise KeyboardInterrupt
 
 
 def test_a_measurement_gets_what_it_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def of_a_size(repeats: int, cache: Path, *, products: int = 1_000_000) -> list[dict[str, Any]]:
-        return [{"repeats": repeats, "cache": cache, "products": products}]
+    def of_a_size(repeats: int, folder: Path, *, products: int = 1_000_000) -> list[dict[str, Any]]:
+        return [{"repeats": repeats, "folder": folder, "products": products}]
 
     one = Measurement("training.weekly", of_a_size)
-    whole = {"repeats": 5, "cache": tmp_path, "products": 1_000_000}
+    whole = {"repeats": 5, "folder": tmp_path, "products": 1_000_000}
     assert one.take(5, quick=False, cache=tmp_path) == [whole]
-    with pytest.raises(ValueError, match=r"training\.weekly has no small sizes: give it a parameter `quick`"):
-        one.take(1, quick=True, cache=tmp_path)
     monkeypatch.setattr(measurements, "SMALL", {"training.weekly": {"products": 100}})
-    assert one.take(1, quick=True, cache=tmp_path) == [{"repeats": 1, "cache": tmp_path, "products": 100}]
+    assert one.take(1, quick=True, cache=tmp_path) == [{"repeats": 1, "folder": tmp_path, "products": 100}]
 
 
 def test_a_home_is_made_once_and_again_if_it_was_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
