@@ -39,7 +39,7 @@ def plot_precision_recall(path: Path, curves: Mapping[str, PrecisionRecallCurve]
     for (name, curve), colour in reversed(list(zip(curves.items(), COLOURS, strict=False))):
         shown = np.unique(np.linspace(0, len(curve.recall) - 1, MAX_POINTS).astype(np.intp))
         axes.plot(curve.recall[shown], curve.precision[shown], color=colour, label=name)
-    _save(figure, axes, path)
+    save_plot(figure, axes, path)
 
 
 def _new_plot(x_label: str, y_label: str) -> tuple[Figure, Axes]:
@@ -52,7 +52,8 @@ def _new_plot(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _save(figure: Figure, axes: Axes, path: Path) -> None:
+def save_plot(figure: Figure, axes: Axes, path: Path) -> None:
+    """Write a plot with a legend to the PNG file `path`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     axes.legend(loc="best", fontsize="small", frameon=False)

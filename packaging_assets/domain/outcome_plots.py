@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from packaging_assets.domain.average_precision import FloatArray, Labels
-from packaging_assets.domain.evaluation_plots import CALIBRATION_BINS, COLOURS
+from packaging_assets.domain.evaluation_plots import CALIBRATION_BINS, COLOURS, save_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def plot_live_pr_auc(path: Path, points: Sequence[LivePoint]) -> None:
         axes.errorbar(values, places + offset, xerr=spread, fmt="o", color=colour, markersize=4, label=label)
     axes.set(xlabel="PR-AUC of the rarer label", xlim=(0, 1), ylim=(-0.6, len(points) - 0.4))
     axes.set_yticks(places, [point.name for point in points])
-    _save(figure, axes, path)
+    save_plot(figure, axes, path)
 
 
 def plot_live_calibration(path: Path, points: Sequence[LivePoint]) -> None:
@@ -77,7 +77,7 @@ def plot_live_calibration(path: Path, points: Sequence[LivePoint]) -> None:
             label=point.name,
         )
     axes.set(xlabel="mean score", ylabel="observed rate", xlim=(0, 1), ylim=(0, 1.02))
-    _save(figure, axes, path)
+    save_plot(figure, axes, path)
 
 
 def _new_plot(*, height: float) -> tuple[Figure, Axes]:
@@ -87,11 +87,3 @@ def _new_plot(*, height: float) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.grid(color="0.9")
     return figure, axes
-
-
-def _save(figure: Figure, axes: Axes, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    axes.legend(loc="best", fontsize="small", frameon=False)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", metadata={"Software": None})

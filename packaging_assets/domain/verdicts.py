@@ -15,7 +15,6 @@ class CheckDefinition(NamedTuple):
     name: str
     severity: Severity
     description: str
-    remedy: str
 
 
 class CheckOutcome(BaseModel):
@@ -56,7 +55,7 @@ class Gate(NamedTuple):
     @property
     def definition(self) -> CheckDefinition:
         """The check that this gate makes."""
-        return CheckDefinition(self.criterion.__name__, self.severity, self.description, self.remedy)
+        return CheckDefinition(self.criterion.__name__, self.severity, self.description)
 
 
 def judge_by(gates: Sequence[Gate], metrics: Mapping[str, Any], policy: GatePolicy) -> Verdict:

@@ -27,12 +27,10 @@ class CheckedChunk:
         accepted: `LINE_COLUMN` and the contract's columns, in its types.
         bad: one row per bad row (`BAD_ROW_SCHEMA`): its first offending field in the contract's order; field is empty
             for a line that could not be taken apart.
-        row_count: rows looked at, accepted and bad.
     """
 
     accepted: pa.Table
     bad: pa.Table
-    row_count: int
 
 
 def accepted_schema(contract: TableContract) -> pa.Schema:
@@ -49,7 +47,7 @@ def check_chunk(contract: TableContract, chunk: Chunk) -> CheckedChunk:
     lines = pa.array(chunk.lines, pa.int64())
     table = pa.Table.from_arrays([lines, *typed.columns], schema=accepted_schema(contract))
     bad = pa.concat_tables([_malformed_rows(chunk.malformed), findings.bad_rows(chunk)]).sort_by("line")
-    return CheckedChunk(table.filter(pa.array(findings.is_good)), bad, len(chunk.rows) + len(chunk.malformed))
+    return CheckedChunk(table.filter(pa.array(findings.is_good)), bad)
 
 
 class _Findings:

@@ -6,7 +6,7 @@ from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
 from packaging_assets.artifacts.s3_store import S3ArtifactStore
 from packaging_assets.resources.aws_session import client, session
-from packaging_assets.resources.instance_prices import USD_PER_HOUR, InstancePrices
+from packaging_assets.resources.instance_prices import USD_PER_HOUR
 from packaging_assets.resources.redshift_data_api import RedshiftDataApi
 from packaging_assets.resources.redshift_warehouse import RedshiftWarehouse
 from packaging_assets.resources.sagemaker_compute import SageMakerCompute
@@ -86,7 +86,7 @@ def sagemaker_compute(settings: Settings) -> SageMakerCompute:
         bucket=settings.s3_bucket,
         prefix=prefix_of(settings, "jobs"),
         environment=settings.environment_name,
-        prices=InstancePrices({**USD_PER_HOUR, **settings.instance_prices}),
+        usd_per_hour={**USD_PER_HOUR, **settings.instance_prices},
         session=session(settings),
         poll_seconds=settings.sagemaker_poll_seconds,
     )

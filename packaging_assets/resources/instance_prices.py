@@ -1,7 +1,7 @@
 """What SageMaker's machines cost, for estimates: another region, a discount or other types are set in the settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packaging_assets.artifacts.job import JobFacts
 
@@ -22,17 +22,10 @@ USD_PER_HOUR: Mapping[str, float] = {
 """List prices on demand in us-east-1, as of 2025, never compared with a bill."""
 
 
-@dataclass(frozen=True)
-class InstancePrices:
-    """Prices per hour of machine by type, in one currency."""
-
-    per_hour: Mapping[str, float]
-    currency: str = "USD"
-
-    def with_cost(self, facts: JobFacts) -> JobFacts:
-        """The same facts with the cost of all machines, if their price and seconds are known."""
-        price = self.per_hour.get(facts.instance_type)
-        if price is None or facts.seconds is None:
-            return facts
-        cost = price * facts.instance_count * facts.seconds / SECONDS_PER_HOUR
-        return replace(facts, cost=cost, currency=self.currency)
+def with_cost(facts: JobFacts, usd_per_hour: Mapping[str, float]) -> JobFacts:
+    """The same facts with the cost of all machines, if their price, by type, and seconds are known."""
+    price = usd_per_hour.get(facts.instance_type)
+    if price is None or facts.seconds is None:
+        return facts
+    cost = price * facts.instance_count * facts.seconds / SECONDS_PER_HOUR
+    return replace(facts, cost=cost, currency="USD")

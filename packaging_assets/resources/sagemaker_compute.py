@@ -26,7 +26,7 @@ from packaging_assets.artifacts.s3_objects import S3Objects, encryption_argument
 from packaging_assets.artifacts.step import Input, Step, Tell
 from packaging_assets.container.step_output import OutputError
 from packaging_assets.resources.compute import InProcessCompute
-from packaging_assets.resources.instance_prices import InstancePrices
+from packaging_assets.resources.instance_prices import with_cost
 from packaging_assets.resources.pipes_sagemaker.job_log import JobLog
 from packaging_assets.resources.sagemaker_calls import PatientCalls
 from packaging_assets.resources.sagemaker_data import JobData, empty
@@ -72,7 +72,7 @@ class SageMakerCompute:
             differ in it.
         default: the machines of steps for which nobody asks for others.
         parted_steps: the steps that can run part by part.
-        prices: what machines cost; None leaves costs out.
+        usd_per_hour: what machines cost by type; costs of others are left out.
         retries: what is tried again how often.
         session: a boto3 session; by default one with the credentials of the process.
         poll_seconds: between two looks at a job.
@@ -89,7 +89,7 @@ class SageMakerCompute:
         environment: str = "default",
         default: JobResources | None = None,
         parted_steps: Mapping[str, PartedStep] = PARTED_STEPS,
-        prices: InstancePrices | None = None,
+        usd_per_hour: Mapping[str, float] | None = None,
         retries: RetryPolicy | None = None,
         session: Any = None,
         poll_seconds: float = 10.0,
@@ -103,7 +103,7 @@ class SageMakerCompute:
         self._tags: Mapping[str, str] = {}
         self._tell: Tell | None = None
         self._parted_steps = parted_steps
-        self._prices = prices
+        self._usd_per_hour = usd_per_hour or {}
         self._retries = retries or RetryPolicy()
         self._calls = PatientCalls(self._retries, sleep)
         self._given_session = session
@@ -199,7 +199,7 @@ class SageMakerCompute:
             instance_count=machines.instance_count,
             seconds=state.seconds,
         )
-        return facts if self._prices is None else self._prices.with_cost(facts)
+        return with_cost(facts, self._usd_per_hour)
 
     @functools.cached_property
     def _session(self) -> Any:

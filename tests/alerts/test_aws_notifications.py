@@ -149,6 +149,5 @@ def test_trigger_files_are_below_the_environments_prefix(
 def test_prices_of_the_settings_go_before_those_of_the_list(cloud: Cloud) -> None:
     role = "arn:aws:iam::123456789012:role/jobs"
     given = {"sagemaker_role_arn": role, "sagemaker_image": "image", "instance_prices": {"ml.m5.large": 9.0}}
-    prices = sagemaker_compute(cloud.settings(**given))._prices
-    assert prices is not None
-    assert (prices.per_hour["ml.m5.large"], prices.per_hour["ml.m5.xlarge"]) == (9.0, 0.23)
+    prices = sagemaker_compute(cloud.settings(**given))._usd_per_hour
+    assert (prices["ml.m5.large"], prices["ml.m5.xlarge"]) == (9.0, 0.23)

@@ -23,7 +23,7 @@ from packaging_assets.domain.gates import CHECKS, Verdict
 from packaging_assets.jobs import JOBS
 from packaging_assets.resources.cloudwatch_metrics import CloudWatchFigures
 from packaging_assets.resources.figures import Figure, FigureError, NullFigures
-from packaging_assets.resources.instance_prices import InstancePrices
+from packaging_assets.resources.instance_prices import with_cost
 from packaging_assets.settings import PROJECT_ROOT, load_settings, use_settings
 
 WEEK = "2025-01-13"
@@ -342,10 +342,10 @@ def test_the_names_it_looks_for_are_those_of_the_platform() -> None:
 
 
 def test_a_jobs_cost_is_price_by_machines_by_seconds() -> None:
-    prices = InstancePrices({"ml.m5.xlarge": 0.36})
+    prices = {"ml.m5.xlarge": 0.36}
     facts = JobFacts(name="a", kind="training", instance_type="ml.m5.xlarge", instance_count=2, seconds=100.0)
-    priced = prices.with_cost(facts)
+    priced = with_cost(facts, prices)
     assert (priced.cost, priced.currency) == (pytest.approx(0.02), "USD")
     unknown = JobFacts(name="a", kind="training", instance_type="ml.p9.huge", instance_count=2, seconds=100.0)
     unmeasured = JobFacts(name="a", kind="training", instance_type="ml.m5.xlarge", instance_count=2, seconds=None)
-    assert [prices.with_cost(each) for each in (unknown, unmeasured)] == [unknown, unmeasured]
+    assert [with_cost(each, prices) for each in (unknown, unmeasured)] == [unknown, unmeasured]

@@ -38,7 +38,6 @@ from packaging_assets.container.step_request import RequestError, StepRequest
 from packaging_assets.domain.features import FeatureSet
 from packaging_assets.domain.models import TrainParams, train
 from packaging_assets.domain.predictions import PredictModel, PredictParams, predict
-from packaging_assets.resources.instance_prices import InstancePrices
 from packaging_assets.resources.pipes_sagemaker.job_log import JobLog
 from packaging_assets.resources.sagemaker_compute import SageMakerCompute
 from packaging_assets.resources.sagemaker_data import JobData
@@ -840,11 +839,11 @@ def test_a_training_on_spare_capacity_goes_on_from_its_checkpoint(
 def test_what_a_job_prints_is_told_once_and_its_facts_are_given(compute, folders, bucket):
     inputs, output = folders
     said = []
-    prices = InstancePrices({"ml.m5.large": 3600.0})
+    prices = {"ml.m5.large": 3600.0}
     for kind in ("training", "processing"):
         said.clear()
         chosen = JobResources(run_as=kind, instance_type="ml.m5.large")
-        made = compute(prices=prices).using(chosen, tell=said.append)
+        made = compute(usd_per_hour=prices).using(chosen, tell=said.append)
         facts = made.run(count_words, inputs, CountParams(), output, fingerprint=kind[0].replace("t", "d") * 64)
         assert said[0] == f"{kind.capitalize()} job {facts.name} is started on 1 ml.m5.large."
         text = "\n".join(said)
