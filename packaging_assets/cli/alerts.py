@@ -68,7 +68,7 @@ def send_sample(settings: Settings, *, as_json: bool) -> None:
 @home_option
 def list_alerts(settings: Settings, *, limit: int, unsent: bool, as_json: bool) -> None:
     """List alerts, newest first, and which route took them when."""
-    from packaging_assets.resources.alert_store import AlertStoreError
+    from packaging_assets.resources.alert_database import AlertStoreError
     from packaging_assets.resources.environment import alert_store_for
 
     store = alert_store_for(settings)

@@ -21,7 +21,7 @@ from packaging_assets.domain.architectures import architecture_class, feature_ki
 from packaging_assets.domain.class_weights import ClassWeighting, ClassWeights
 from packaging_assets.domain.feature_sets import FeatureComposition, FeatureLists, FeatureSetError, as_taken_by
 from packaging_assets.domain.features import FeatureSet, score_column
-from packaging_assets.domain.gates import GatePolicy
+from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.spelling import did_you_mean
 from packaging_assets.domain.splits import GROUPS_NEED_HASH
 from packaging_assets.domain.written_fields import WrittenFields

@@ -22,11 +22,12 @@ import pyarrow as pa
 
 from packaging_assets.domain.average_precision import FloatArray, Labels
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
-from packaging_assets.domain.gates import Verdict, judge
+from packaging_assets.domain.gates import judge
 from packaging_assets.domain.label_changes import compare_label_rates, compare_volume
 from packaging_assets.domain.score_profiles import describe_scores, score_bins, score_index
 from packaging_assets.domain.scored_rows import Scored, compare_with_champion, measure_candidate
 from packaging_assets.domain.slices import compare_slices, slice_rows
+from packaging_assets.domain.verdicts import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

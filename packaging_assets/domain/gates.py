@@ -10,11 +10,8 @@ from typing import Any
 
 from packaging_assets.domain import gate_criteria as criteria
 from packaging_assets.domain.drift_gates import DRIFT_GATES, SCORE_GATE
-from packaging_assets.domain.gate_findings import Severity
-from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
-from packaging_assets.domain.verdicts import CheckDefinition, CheckOutcome, Gate, Verdict, judge_by
-
-__all__ = ["CHECKS", "DEFAULT_POLICY", "CheckDefinition", "CheckOutcome", "GatePolicy", "Severity", "Verdict", "judge"]
+from packaging_assets.domain.gate_policy import GatePolicy
+from packaging_assets.domain.verdicts import CheckDefinition, Gate, Verdict, judge_by
 
 _GATES: tuple[Gate, ...] = (
     Gate(

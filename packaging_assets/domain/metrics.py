@@ -38,7 +38,8 @@ from packaging_assets.domain.features import (
     iterate_features,
     title_column,
 )
-from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, judge
+from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
+from packaging_assets.domain.gates import judge
 from packaging_assets.domain.json_files import read_json, write_json
 from packaging_assets.domain.label_changes import compare_label_rates, compare_volume
 from packaging_assets.domain.leakage import find_strongest_feature

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging_assets.domain.alerts import Alert
-from packaging_assets.resources.alert_database import AlertDatabase, AlertStoreError
+from packaging_assets.resources.alert_database import AlertDatabase
 from packaging_assets.resources.notifier import Route
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-__all__ = ["CLAIM_SECONDS", "AlertStore", "AlertStoreError", "Claim", "Delivery", "KeptAlert"]
 
 CLAIM_SECONDS = 120.0
 

@@ -1,4 +1,4 @@
-"""Where steps run; the protocol itself is `artifacts.step.Compute`, so that `run_step` can name it."""
+"""A compute that needs nothing: steps run in this process. The protocol is `artifacts.step.Compute`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from packaging_assets.artifacts.job import JobFacts, JobResources
-from packaging_assets.artifacts.step import Compute, Input, Step, Tell, open_inputs
-
-__all__ = ["Compute", "InProcessCompute"]
+from packaging_assets.artifacts.step import Input, Step, Tell, open_inputs
 
 
 class InProcessCompute:

@@ -5,11 +5,12 @@ from typing import Any
 
 from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.local_store import LocalArtifactStore
+from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import PrunableStore
 from packaging_assets.resources.alert_store import AlertStore
 from packaging_assets.resources.apprise_notifier import AppriseNotifier
 from packaging_assets.resources.clock import SystemClock
-from packaging_assets.resources.compute import Compute, InProcessCompute
+from packaging_assets.resources.compute import InProcessCompute
 from packaging_assets.resources.dbt_builder import DbtBuilder
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.resources.figures import FigureSink, NullFigures

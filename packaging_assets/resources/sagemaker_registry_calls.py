@@ -9,7 +9,8 @@ from typing import Any
 
 from packaging_assets.artifacts.aws_errors import error_code
 from packaging_assets.domain.registry import RegistryError
-from packaging_assets.resources.sagemaker_errors import Backoff, kind_of_call_error
+from packaging_assets.resources.backoff import Backoff
+from packaging_assets.resources.sagemaker_errors import kind_of_call_error
 
 CONFLICT_CODE = "ConflictException"
 """Somebody else is changing the same thing at this moment."""

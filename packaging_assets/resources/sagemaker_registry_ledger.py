@@ -16,8 +16,8 @@ from typing import Any
 from packaging_assets.artifacts.s3_objects import S3Objects, StoredObject
 from packaging_assets.domain.registry import Action, ModelVersion, Pin, RegistryError, Status, Transition
 from packaging_assets.domain.registry_record import ModelRecord
+from packaging_assets.resources.backoff import Backoff
 from packaging_assets.resources.outside_decisions import OutsideDecision
-from packaging_assets.resources.sagemaker_errors import Backoff
 from packaging_assets.resources.sagemaker_registry_calls import Calls
 
 LAYOUT = 1

@@ -21,8 +21,9 @@ from packaging_assets.defs.alerts.ended_runs import Cursor
 from packaging_assets.defs.alerts.look import Look
 from packaging_assets.domain.alerts import Alert
 from packaging_assets.home import prepare_home
+from packaging_assets.resources.alert_database import AlertStoreError
 from packaging_assets.resources.alert_delivery import Round
-from packaging_assets.resources.alert_store import CLAIM_SECONDS, AlertStore, AlertStoreError
+from packaging_assets.resources.alert_store import CLAIM_SECONDS, AlertStore
 from packaging_assets.resources.environment import warehouse_for
 from packaging_assets.resources.notifier import Route
 from packaging_assets.resources.warehouse import WarehouseError

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from alert_doubles import NOON, UNREACHABLE, Inbox, Killed, MovableClock, make_alert
 
+from packaging_assets.resources.alert_database import AlertStoreError
 from packaging_assets.resources.alert_delivery import Round, backoff_seconds, deliver
-from packaging_assets.resources.alert_store import CLAIM_SECONDS, AlertStore, AlertStoreError, Claim, Delivery
+from packaging_assets.resources.alert_store import CLAIM_SECONDS, AlertStore, Claim, Delivery
 from packaging_assets.resources.log_notifier import LogNotifier
 from packaging_assets.resources.notifier import Route
 

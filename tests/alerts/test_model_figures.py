@@ -19,7 +19,8 @@ from dagster.components.core.component_tree import ComponentTree
 from packaging_assets.artifacts.job import JobFacts
 from packaging_assets.defs.figures import sensor
 from packaging_assets.defs.figures.run_figures import DRIFT_CHECK, VERDICTS
-from packaging_assets.domain.gates import CHECKS, Verdict
+from packaging_assets.domain.gates import CHECKS
+from packaging_assets.domain.verdicts import Verdict
 from packaging_assets.jobs import JOBS
 from packaging_assets.resources.cloudwatch_metrics import CloudWatchFigures
 from packaging_assets.resources.figures import Figure, FigureError, NullFigures

@@ -3,7 +3,8 @@ import shutil
 import pytest
 from pydantic import BaseModel
 
-from packaging_assets.resources.compute import Compute, InProcessCompute
+from packaging_assets.artifacts.step import Compute
+from packaging_assets.resources.compute import InProcessCompute
 
 
 class CountParams(BaseModel):

@@ -38,11 +38,11 @@ from packaging_assets.container.step_request import RequestError, StepRequest
 from packaging_assets.domain.features import FeatureSet
 from packaging_assets.domain.models import TrainParams, train
 from packaging_assets.domain.predictions import PredictModel, PredictParams, predict
+from packaging_assets.resources.backoff import Backoff
 from packaging_assets.resources.pipes_sagemaker.job_log import JobLog
 from packaging_assets.resources.sagemaker_compute import SageMakerCompute
 from packaging_assets.resources.sagemaker_data import JobData
 from packaging_assets.resources.sagemaker_errors import (
-    Backoff,
     JobCapacityError,
     JobFailedError,
     JobServiceError,

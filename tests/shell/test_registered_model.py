@@ -16,8 +16,9 @@ from packaging_assets.components.assets.registered_model import (
     refuse_unproven_verdict,
 )
 from packaging_assets.components.model_set import OVERRIDES_TAG
-from packaging_assets.domain.gates import CHECKS, CheckOutcome, Verdict
+from packaging_assets.domain.gates import CHECKS
 from packaging_assets.domain.registry import Status
+from packaging_assets.domain.verdicts import CheckOutcome, Verdict
 from packaging_assets.partitions import weekly_partitions
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 from packaging_assets.settings import Settings

@@ -18,8 +18,9 @@ from packaging_assets.components.serving import serving_before
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.training_steps import plan_metrics
-from packaging_assets.domain.gates import CHECKS, Verdict
+from packaging_assets.domain.gates import CHECKS
 from packaging_assets.domain.json_files import read_json
+from packaging_assets.domain.verdicts import Verdict
 from packaging_assets.resources.model_registry import ModelRegistry
 
 SHOWN_METRICS = ("validation_rows", "minority_rows", "minority_rate", "pr_auc", "log_loss", "roc_auc")

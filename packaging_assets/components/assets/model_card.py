@@ -17,9 +17,9 @@ from packaging_assets.components.reasons import as_list
 from packaging_assets.components.step_asset import StepRunner, materialized
 from packaging_assets.components.training_asset import training_asset
 from packaging_assets.domain.gate_policy import GatePolicy
-from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.model_card import CARD, LineageEntry, ModelCardParams, key_figures, write_model_card
+from packaging_assets.domain.verdicts import Verdict
 from packaging_assets.resources.model_registry import ModelRegistry
 
 

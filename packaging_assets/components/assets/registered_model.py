@@ -13,9 +13,9 @@ from packaging_assets.components.reasons import as_list
 from packaging_assets.components.step_asset import MissingUpstreamError
 from packaging_assets.components.training_asset import training_asset
 from packaging_assets.components.training_steps import CANDIDATE
-from packaging_assets.domain.gates import Verdict
 from packaging_assets.domain.json_files import read_json
 from packaging_assets.domain.registry import Registration, weeks_to_judge_again
+from packaging_assets.domain.verdicts import Verdict
 from packaging_assets.resources.code_version import code_version
 from packaging_assets.resources.model_registry import ModelRegistry
 

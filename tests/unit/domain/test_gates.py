@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from packaging_assets.domain.gates import CHECKS, DEFAULT_POLICY, CheckOutcome, GatePolicy, Verdict, judge
+from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
+from packaging_assets.domain.gates import CHECKS, judge
 from packaging_assets.domain.label_changes import MAX_VOLUME_WEEKS, compare_volume
+from packaging_assets.domain.verdicts import CheckOutcome, Verdict
 
 
 def slice_row(dimension: str, value: str, relative_change: float, p_value_holm: float = 0.8) -> dict[str, Any]:

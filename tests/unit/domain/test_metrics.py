@@ -15,10 +15,12 @@ from packaging_assets.domain.architectures import ArchitectureError
 from packaging_assets.domain.architectures.catboost import CatBoostArchitecture
 from packaging_assets.domain.average_precision import average_precision_error, paired_average_precision_difference
 from packaging_assets.domain.features import FeatureError, FeatureSet
-from packaging_assets.domain.gates import DEFAULT_POLICY, GatePolicy, Verdict, judge
+from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
+from packaging_assets.domain.gates import judge
 from packaging_assets.domain.metrics import EvaluateParams, EvaluationError, evaluate
 from packaging_assets.domain.models import TrainParams, train
 from packaging_assets.domain.scored_rows import calibration
+from packaging_assets.domain.verdicts import Verdict
 
 ROWS = 3000
 WEEK = dt.date(2025, 2, 10)

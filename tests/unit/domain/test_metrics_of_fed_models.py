@@ -9,7 +9,7 @@ import pytest
 from fed_week import FEATURES, Week, labels_by
 
 from packaging_assets.domain.features import FeatureSet, read_features
-from packaging_assets.domain.gates import GatePolicy
+from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.metrics import EvaluateParams, evaluate
 from packaging_assets.domain.model_folders import feeder_folders
 from packaging_assets.domain.models import load_model, score_table

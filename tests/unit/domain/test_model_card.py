@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packaging_assets.domain.features import FeatureSet
-from packaging_assets.domain.gates import GatePolicy
+from packaging_assets.domain.gate_policy import GatePolicy
 from packaging_assets.domain.metrics import EvaluateParams, evaluate
 from packaging_assets.domain.model_card import (
     LineageEntry,
