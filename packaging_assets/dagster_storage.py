@@ -40,7 +40,7 @@ def instance_ref(dagster_home: Path, *, overrides: Mapping[str, Any] | None = No
         DagsterYamlError: the file cannot be used.
     """
     try:
-        return InstanceRef.from_dir(str(dagster_home), overrides=overrides)  # type: ignore[arg-type]
+        return InstanceRef.from_dir(str(dagster_home), overrides=overrides)
     except OSError:
         raise
     except Exception as error:  # a file of another shape fails wherever Dagster first looks at it

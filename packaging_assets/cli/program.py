@@ -40,6 +40,6 @@ def end_at_once(status: int) -> NoReturn:
     threading._shutdown()  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue] - waits for threads, as Python would
     atexit._run_exitfuncs()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # pyright: ignore[reportUnnecessaryComparison] - closed by who started us
+        if stream is not None:  # closed by who started us
             stream.flush()
     os._exit(status)

@@ -225,7 +225,7 @@ def _yes(is_so: bool) -> str:  # noqa: FBT001 - a word for a flag
 def _figure(version: ModelVersion, path: tuple[str, ...], form: str) -> str:
     value: Any = version.metrics
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None  # pyright: ignore
+        value = value.get(name) if isinstance(value, Mapping) else None
     return form.format(value) if isinstance(value, int | float) else "-"
 
 

@@ -123,7 +123,7 @@ class ModelVersion(Registration):
         their package type, and so are those of a model that replaces another, until one of its own is approved.
         """
         champion: Any = self.metrics.get("champion")
-        number = champion.get("version") if isinstance(champion, Mapping) else None  # pyright: ignore
+        number = champion.get("version") if isinstance(champion, Mapping) else None
         return None if number is None else (champion.get("model") or self.model, number)
 
 
