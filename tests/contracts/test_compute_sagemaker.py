@@ -219,7 +219,8 @@ def test_an_input_that_is_in_s3_already_is_read_there(compute, folders, clients,
     assert left_in(clients, bucket) == ["artifacts/text/b.txt"]
 
 
-def write_train_inputs(folder, rows=200):
+def write_train_inputs(folder):
+    rows = 200
     random = np.random.default_rng(0)
     weight = random.normal(size=rows)
     table = pa.table(

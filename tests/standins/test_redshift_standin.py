@@ -68,8 +68,8 @@ def s3(aws: None) -> Iterator[Any]:
     client.close()
 
 
-def keys(s3: Any, bucket: str, prefix: str = "") -> list[str]:
-    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())]
+def keys(s3: Any, bucket: str) -> list[str]:
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
 
 
 def table_at(s3: Any, bucket: str, key: str) -> pa.Table:

@@ -33,12 +33,12 @@ def spec(**fields) -> ModelSpec:
     return ModelSpec(**{"package_type": "mailer", **fields})
 
 
-def table_of_products(rows=60):
+def table_of_products():
     import pyarrow as pa
 
     random = np.random.default_rng(4)
-    columns = {name: random.normal(size=rows) for name in DEFAULT_FEATURES.numeric}
-    return pa.table(columns | {name: ["a", "b", "c"] * (rows // 3) for name in DEFAULT_FEATURES.categorical})
+    columns = {name: random.normal(size=60) for name in DEFAULT_FEATURES.numeric}
+    return pa.table(columns | {name: ["a", "b", "c"] * 20 for name in DEFAULT_FEATURES.categorical})
 
 
 def trained_bytes(features: FeatureSet, folder) -> bytes:

@@ -11,7 +11,7 @@ from labelled_catalogue import profile_catalogue
 
 from packaging_assets.domain import inventory_checks
 from packaging_assets.domain.features import FeatureSet, feature_frame
-from packaging_assets.domain.gate_policy import DEFAULT_POLICY, GatePolicy
+from packaging_assets.domain.gate_policy import DEFAULT_POLICY
 from packaging_assets.domain.inventory_checks import (
     INVENTORY_CHECKS,
     CheckInventoryParams,
@@ -56,10 +56,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def check(inventory: Path, output: Path, policy: GatePolicy = DEFAULT_POLICY, **models: Path) -> Verdict:
+def check(inventory: Path, output: Path, **models: Path) -> Verdict:
     output.mkdir()
     params = CheckInventoryParams(
-        models=tuple(InventoryModel(name=name, input_name=f"model_{name}", policy=policy) for name in models)
+        models=tuple(InventoryModel(name=name, input_name=f"model_{name}", policy=DEFAULT_POLICY) for name in models)
     )
     inputs = {"inventory": inventory, **{f"model_{name}": path for name, path in models.items()}}
     check_inventory(inputs, params, output)

@@ -50,7 +50,7 @@ def make_products(seed: int = 1) -> pa.Table:
     )
 
 
-def write_week(folder: Path, products: pa.Table, *, volume: int = 200) -> dict[str, Path]:
+def write_week(folder: Path, products: pa.Table) -> dict[str, Path]:
     """The inputs that every evaluation has; one product in three validates."""
     inputs = {name: folder / name for name in ("split", "features", "labels")}
     for path in inputs.values():
@@ -63,7 +63,7 @@ def write_week(folder: Path, products: pa.Table, *, volume: int = 200) -> dict[s
         products.select(["product_id", "title", *FEATURES.columns]), inputs["features"] / "part-00000.parquet"
     )
     weeks = [WEEK - dt.timedelta(weeks=back) for back in range(5)]
-    evidence = pa.table({"package_type": ["box"] * 5, "week": weeks, "evidence_rows": [volume, 200, 210, 190, 205]})
+    evidence = pa.table({"package_type": ["box"] * 5, "week": weeks, "evidence_rows": [200, 200, 210, 190, 205]})
     pq.write_table(evidence, inputs["labels"] / "volume.parquet")
     return inputs
 

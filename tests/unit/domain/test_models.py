@@ -52,9 +52,9 @@ def write_inputs(folder: Path, rows=300, positive_share=0.3) -> dict[str, Path]:
     return inputs
 
 
-def run_train(inputs, output: Path, params=PARAMS) -> Path:
+def run_train(inputs, output: Path) -> Path:
     output.mkdir()
-    train(inputs, params, output)
+    train(inputs, PARAMS, output)
     return output
 
 

@@ -26,9 +26,9 @@ def beta(rows: int, seed: int, a: float = 1.0, b: float = 2.0) -> np.ndarray:
     return np.random.default_rng(seed).beta(a, b, rows)
 
 
-def profile(seed: int = 1, rows: int = 4000) -> dict[str, Any]:
-    scores = beta(rows, seed)
-    return describe_scores((np.random.default_rng(seed + 1).random(rows) < scores).astype(int), scores, 1)
+def profile(seed: int = 1) -> dict[str, Any]:
+    scores = beta(4000, seed)
+    return describe_scores((np.random.default_rng(seed + 1).random(4000) < scores).astype(int), scores, 1)
 
 
 def run(folder: Path, mailer: np.ndarray, box: np.ndarray, fits: np.ndarray | None = None, **changes: Any) -> Verdict:

@@ -18,8 +18,8 @@ WEEKS = ("2025-01-06", "2025-01-13", "2025-01-20")
 START = dt.datetime(2025, 2, 3, 9, 0, tzinfo=dt.UTC)
 
 
-def by(actor="ada", reason="checked by hand", minutes=60):
-    return Decision(actor, reason, START + dt.timedelta(minutes=minutes))
+def by(actor="ada", reason="checked by hand"):
+    return Decision(actor, reason, START + dt.timedelta(hours=1))
 
 
 def given(week=WEEKS[0], verdict="approve", *, fingerprint="f1", **fields):

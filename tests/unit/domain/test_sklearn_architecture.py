@@ -50,8 +50,8 @@ def fit(parameters, features=ALL_FEATURES, weight=None, seed=1):
     return SklearnArchitecture(features, parameters).fit(frame, labels, sample_weight=weight, seed=seed)
 
 
-def suitable(model, features=ALL_FEATURES, seed=2):
-    frame, _ = example_products(features, seed=seed)
+def suitable(model, features):
+    frame, _ = example_products(features, seed=2)
     return model.predict_proba(model.prepare(frame))[:, 1]
 
 

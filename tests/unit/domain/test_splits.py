@@ -88,11 +88,11 @@ def test_the_same_split_has_the_same_bytes(tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def in_families(count=40, *, alone=()) -> tuple[list, list]:
+def in_families(*, alone=()) -> tuple[list, list]:
     """Four products in a row are one family, and have one label; those of `alone` are in none."""
     seen = dt.datetime.fromisoformat("2025-01-06")
-    labels = [(f"p{i:03d}", name, (i // 4) % 2, seen) for i in range(count) for name in ("box", "bag")]
-    return labels, [(f"p{i:03d}", True, None if i in alone else f"f{i // 4}") for i in range(count)]
+    labels = [(f"p{i:03d}", name, (i // 4) % 2, seen) for i in range(40) for name in ("box", "bag")]
+    return labels, [(f"p{i:03d}", True, None if i in alone else f"f{i // 4}") for i in range(40)]
 
 
 def sides_of(rows_by_side) -> dict[str, str]:

@@ -52,9 +52,8 @@ class AwsOnThisMachine:
         environment: under which boto3, dbt and the platform find them.
     """
 
-    def __init__(self, database: str = DATABASE) -> None:
+    def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._database = database
         self._clients: dict[str, Any] = {}
         self.environment: dict[str, str] = {}
 
@@ -111,7 +110,7 @@ class AwsOnThisMachine:
             "PACKAGING_REDSHIFT_WORKGROUP": WORKGROUP,
             "PACKAGING_REDSHIFT_HOST": "127.0.0.1",
             "PACKAGING_REDSHIFT_PORT": str(self.redshift.port),
-            "PACKAGING_REDSHIFT_DATABASE": self._database,
+            "PACKAGING_REDSHIFT_DATABASE": DATABASE,
             "PACKAGING_REDSHIFT_USER": USER,
             "PACKAGING_REDSHIFT_PASSWORD": PASSWORD,
             "PACKAGING_REDSHIFT_SECRET_ARN": SECRET,

@@ -143,10 +143,10 @@ def _refusal(kind: str, service: str) -> Response:
 class MotoServer:
     """moto on a free port of the loopback interface, from `start` to `stop`; `faults` says what goes wrong."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self) -> None:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line per request
         self.faults = FaultyApplication(_AtomicConditions(DomainDispatcherApplication(create_backend_app)))
-        self._server = make_server("127.0.0.1", port, self.faults, threaded=True, request_handler=MotoRequestHandler)
+        self._server = make_server("127.0.0.1", 0, self.faults, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
