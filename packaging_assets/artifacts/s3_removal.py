@@ -7,7 +7,6 @@ below `.work/` young; the one that removes holds the object `.pruning`.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import re
@@ -17,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from packaging_assets.artifacts.aws_errors import excused
 from packaging_assets.artifacts.s3_objects import ListedObject, S3Objects, StoredObject
 from packaging_assets.artifacts.store import CONFIRMED, MANIFEST, POINTER, ArtifactError, is_fingerprint, parse_uri
 
@@ -120,7 +120,7 @@ class S3Removal:
         finally:
             is_over.set()
             thread.join()
-            with _excused():
+            with excused():
                 self.objects.delete([key])
 
     def is_busy(self) -> bool:
@@ -200,7 +200,7 @@ class S3Removal:
 
     def _keep_young(self, key: str, is_over: threading.Event) -> None:
         while not is_over.wait(RENEWED_EVERY_SECONDS):
-            with _excused():  # the next time will do
+            with excused():  # the next time will do
                 self._renew(key)
 
     def _renewed_at(self, entry: ListedObject) -> dt.datetime:
@@ -220,15 +220,6 @@ class S3Removal:
     def _is_free(self, held: StoredObject, owner: str) -> bool:
         said = json.loads(held.body)
         return said["owner"] == owner or dt.datetime.fromisoformat(said["until"]) < self.clock()
-
-
-@contextmanager
-def _excused() -> Generator[None]:
-    """What S3 refuses about a mark fails no work."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    with contextlib.suppress(BotoCoreError, ClientError, PermissionError):
-        yield
 
 
 def folder_of(manifest: StoredObject) -> str:

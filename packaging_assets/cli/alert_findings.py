@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from packaging_assets.cli.sizes_and_times import at
 from packaging_assets.resources.alert_store import Delivery
 from packaging_assets.resources.apprise_notifier import AppriseNotifier
 from packaging_assets.resources.environment import alert_routes_for, alert_store_for
@@ -36,7 +37,7 @@ def alerts_in_order(settings: Settings) -> str:
     names = [route.name for route in routes]
     problems += _undelivered(store.unsent(), names, dt.datetime.now(dt.UTC).timestamp())
     looked_at = store.last_look("runs")
-    looked = f"last looked at {_at(looked_at)}" if looked_at else "the sensor has not run (packaging ui)"
+    looked = f"last looked at {at(looked_at)}" if looked_at else "the sensor has not run (packaging ui)"
     return _told(problems, f"{_routes(len(routes))}; {_alerts(len(store.alerts()))}; {looked}")
 
 
@@ -49,7 +50,7 @@ def _undelivered(unsent: list[Delivery], names: list[str], now: float) -> list[s
             problems.append(f"{name}: {_wait(len(waiting))} for a route that the settings no longer have")
         elif failed:
             due = min(delivery.due_at for delivery in failed)
-            problems.append(f"{name} cannot be reached: {failed[-1].error}; {_wait(len(waiting))}, next try {_at(due)}")
+            problems.append(f"{name} cannot be reached: {failed[-1].error}; {_wait(len(waiting))}, next try {at(due)}")
         elif min(delivery.due_at for delivery in waiting) < now - OVERDUE_SECONDS:
             problems.append(f"{name}: {_wait(len(waiting))} and nobody sends: start the daemon (packaging ui)")
     return problems
@@ -71,7 +72,3 @@ def _alerts(number: int) -> str:
 
 def _wait(number: int) -> str:
     return f"{_alerts(number)} {'waits' if number == 1 else 'wait'}"
-
-
-def _at(seconds: float) -> str:
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from packaging_assets.cli.options import CommandGroup, home_option, json_option
+from packaging_assets.cli.sizes_and_times import at
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,19 +88,19 @@ def list_alerts(settings: Settings, *, limit: int, unsent: bool, as_json: bool) 
 
 def _as_text(kept: "KeptAlert") -> str:
     routes = "; ".join(_state(delivery) for delivery in kept.deliveries) or "no route takes it"
-    return f"{_at(kept.found_at)} [{kept.alert.severity}] {kept.alert.title}\n{kept.alert.body}\nRoutes: {routes}"
+    return f"{at(kept.found_at)} [{kept.alert.severity}] {kept.alert.title}\n{kept.alert.body}\nRoutes: {routes}"
 
 
 def _state(delivery: "Delivery") -> str:
     if delivery.sent_at is not None:
-        return f"{delivery.route} at {_at(delivery.sent_at)}"
+        return f"{delivery.route} at {at(delivery.sent_at)}"
     return f"{delivery.route} NOT YET ({delivery.attempts} attempts: {delivery.error or 'none failed'})"
 
 
 def _as_json(kept: "KeptAlert") -> dict[str, Any]:
     return {
         "alert": kept.alert.key,
-        "found_at": _at(kept.found_at),
+        "found_at": at(kept.found_at),
         "severity": kept.alert.severity,
         "title": kept.alert.title,
         "lines": kept.alert.lines,
@@ -110,13 +111,9 @@ def _as_json(kept: "KeptAlert") -> dict[str, Any]:
             {
                 "route": delivery.route,
                 "attempts": delivery.attempts,
-                "sent_at": None if delivery.sent_at is None else _at(delivery.sent_at),
+                "sent_at": None if delivery.sent_at is None else at(delivery.sent_at),
                 "error": delivery.error,
             }
             for delivery in kept.deliveries
         ],
     }
-
-
-def _at(seconds: float) -> str:
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"

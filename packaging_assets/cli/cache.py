@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from packaging_assets.cli.cache_explain import explain
-from packaging_assets.cli.cache_output import age_of, size
 from packaging_assets.cli.cache_prune import prune
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.options import CommandGroup, home_option, json_option
+from packaging_assets.cli.sizes_and_times import age_of, size
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:

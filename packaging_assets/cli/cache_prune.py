@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from packaging_assets.cli.cache_output import size
 from packaging_assets.cli.models_options import example
 from packaging_assets.cli.options import NumberRange, home_option, json_option
+from packaging_assets.cli.sizes_and_times import size
 from packaging_assets.settings import Settings
 
 if TYPE_CHECKING:

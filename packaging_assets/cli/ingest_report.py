@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from packaging_assets.cli.options import first_line, typed_home
+from packaging_assets.cli.options import typed_home
 from packaging_assets.delivery_events import announce_deliveries
+from packaging_assets.domain.plain_text import first_line
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.report import DeliveryRefusedError, DeliveryReport

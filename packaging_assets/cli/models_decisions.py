@@ -18,7 +18,8 @@ from packaging_assets.cli.models_options import (
     version_argument,
 )
 from packaging_assets.cli.models_output import print_decision, print_json, version_json
-from packaging_assets.cli.options import first_line, home_option, json_option
+from packaging_assets.cli.options import home_option, json_option
+from packaging_assets.domain.plain_text import first_line
 from packaging_assets.domain.registry import ModelVersion, decisions_of
 from packaging_assets.settings import Settings
 

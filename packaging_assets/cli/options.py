@@ -170,11 +170,6 @@ def refusals_in(error: "ValidationError") -> str:
     return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
 
 
-def first_line(error: Exception) -> str:
-    """What an error says without the lines, such as SQL, that tell a person nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def typed_home(settings: Settings) -> str:
     """What the next command needs to reach this home: ` --home DIR`, or nothing where that is the usual one."""
     try:

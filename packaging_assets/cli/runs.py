@@ -114,8 +114,8 @@ def _print_table(found: list[dict[str, Any]]) -> None:
     """A line per run, in 80 columns; the run that it retries has a column where one is a retry."""
     from rich.text import Text
 
-    from packaging_assets.cli.cache_output import age_of
     from packaging_assets.cli.models_output import light_table, print_whole
+    from packaging_assets.cli.sizes_and_times import age_of
 
     retries = any(line["retry_of"] for line in found)
     table = light_table()

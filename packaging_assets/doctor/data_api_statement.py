@@ -8,10 +8,10 @@ from typing import Any
 
 from packaging_assets.doctor.aws_answers import understood
 from packaging_assets.doctor.check import ProblemError
+from packaging_assets.resources.redshift_data_api import ENDED
 from packaging_assets.settings import Settings
 
 POLL_SECONDS = 0.2
-ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
 
 
 class StatementError(Exception):

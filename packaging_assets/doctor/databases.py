@@ -1,6 +1,7 @@
 """Where Dagster keeps its runs, and the platform its alerts."""
 
 from packaging_assets.doctor.check import Advice, Check, ProblemError
+from packaging_assets.domain.plain_text import first_line
 from packaging_assets.settings import Settings
 
 SECONDS = 60.0
@@ -27,7 +28,7 @@ def _dagster(settings: Settings) -> str | Advice:
         raise ProblemError(f"Dagster's storage does not open: {error.problems}", f"{REMEDY.capitalize()}.") from error
     except Exception as error:
         raise ProblemError(
-            f"Dagster's storage does not open: {_first_line(error)}",
+            f"Dagster's storage does not open: {first_line(error)}",
             f"See {settings.dagster_home / 'dagster.yaml'}; after an upgrade: dagster instance migrate",
         ) from error
     found = f"{runs} runs in {kind} of {settings.dagster_home}"
@@ -58,14 +59,10 @@ def _state(settings: Settings) -> str | Advice:
         with engine.connect() as connection:
             connection.execute(sa.text("select 1"))
     except (SQLAlchemyError, ImportError) as error:
-        said = _first_line(error)
+        said = first_line(error)
         password = str(url.password or "")
         raise ProblemError(
             f"{shown} does not answer: {said.replace(password, '***') if password else said}",
             "Correct PACKAGING_STATE_DATABASE_URL (its user and password); is the network open to the host?",
         ) from error
     return shown
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -17,6 +17,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute
 
+from packaging_assets.domain.features import EMBEDDING_COLUMNS
 from packaging_assets.domain.package_types import PACKAGE_TYPES
 
 pc: Any = pyarrow.compute  # its functions are made at run time, where pyright does not see them
@@ -25,7 +26,6 @@ CONTRACT_VERSION = "2"
 TABLES = ("products", "package_tests", "customer_feedback")
 """The raw tables, in the order in which deliveries are taken in."""
 
-EMBEDDING_COLUMNS = tuple(f"image_embedding_{index:02d}" for index in range(64))
 EARLIEST_EVENT = pd.Timestamp("1900-01-01")
 """The first partition of the warehouse begins here: an earlier event would never be looked at."""
 FUTURE_TOLERANCE = dt.timedelta(days=1)

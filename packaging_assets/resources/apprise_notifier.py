@@ -10,10 +10,9 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from packaging_assets.domain.alerts import Alert
-from packaging_assets.resources.notifier import NotifierError
+from packaging_assets.resources.notifier import REPEAT, NotifierError
 
 _SHORTEST_SECRET = 4
-_REPEAT = "(This may be a repeat: the sender was ended while it was sending.)"
 
 
 class AppriseNotifier:
@@ -40,7 +39,7 @@ class AppriseNotifier:
             complaints.append(str(entry.message))
 
         kind = NotifyType.FAILURE if alert.severity == "error" else NotifyType.WARNING
-        body = f"{alert.body}\n{_REPEAT}" if may_be_repeat else alert.body
+        body = f"{alert.body}\n{REPEAT}" if may_be_repeat else alert.body
         try:
             is_sent = self._service().notify(
                 title=alert.title,

@@ -19,9 +19,8 @@ import pyarrow as pa
 from packaging_assets.resources.added_columns import ADDED_COLUMNS, FIND_COLUMN
 from packaging_assets.resources.duckdb_slices import open_slices
 from packaging_assets.resources.parquet_parts import write_parts
-from packaging_assets.resources.warehouse import Parameters, Slices, WarehouseError
+from packaging_assets.resources.warehouse import TABLES_SQL, Parameters, Slices, WarehouseError, check_staged_name
 
-TABLES_SQL = Path(__file__).with_name("warehouse_tables.sql")
 _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 8.0
 _ROWS_PER_BATCH = 65_536
@@ -33,7 +32,6 @@ _REMEDY = (
     "move it away and deliver everything again (packaging ingest)."
 )
 _MORE_MEMORY = "Give it more by the setting warehouse_memory_limit."
-_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class DuckDBWarehouse:
@@ -164,8 +162,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, name: str, rows: Path | pa.Table) -> None:
-    if not _TABLE_NAME.fullmatch(name):
-        raise WarehouseError(f"{name!r} cannot name a staged table; use lower-case letters, digits and _")
+    check_staged_name(name)
     if not isinstance(rows, Path):
         connection.register(name, rows)
         return

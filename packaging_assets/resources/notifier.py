@@ -11,6 +11,9 @@ from packaging_assets.domain.alerts import Alert, Severity
 LOG_ROUTE = "log"
 """The route that every home has: its log file and the terminal."""
 
+REPEAT = "(This may be a repeat: the sender was ended while it was sending.)"
+"""What people read below an alert that may have arrived before."""
+
 
 class NotifierError(Exception):
     """An alert could not be delivered; the message says to what and why, and holds no secret."""

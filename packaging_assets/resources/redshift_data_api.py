@@ -32,7 +32,7 @@ LARGEST_BATCH = 40
 LONGEST_SECONDS = 24 * 3600.0
 """Limits of the Data API: bytes of one statement, statements of a batch, and how long one may run."""
 
-_ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
+ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
 _STOPPING = Backoff(attempts=3, first_seconds=0.5, longest_seconds=2.0)
 """Of the calls that cancel a statement: whoever cancels a run does not wait long for it."""
 
@@ -195,7 +195,7 @@ class RedshiftDataApi:
             # A doubling pause is at its longest after a few looks; beyond that the number only varies it.
             self._sleep(self._polls.pause(min(looks, 60), f"{token}/{looks}"))
             described = self._call(lambda: self._client.describe_statement(Id=statement_id))
-            if described["Status"] in _ENDED:
+            if described["Status"] in ENDED:
                 return described
             if self._clock() > deadline:
                 raise WarehouseError(
@@ -228,7 +228,7 @@ class RedshiftDataApi:
     def _stop(self, statement_id: str) -> str:
         try:
             state = self._call(lambda: self._client.describe_statement(Id=statement_id), _STOPPING)["Status"]
-            if state in _ENDED:
+            if state in ENDED:
                 return f"Redshift's statement {statement_id} was over already: {state}."
             is_done = self._call(lambda: self._client.cancel_statement(Id=statement_id), _STOPPING)["Status"]
         except Exception as error:  # noqa: BLE001 - the cancellation itself must not be lost

@@ -7,7 +7,6 @@ table, Snappy, and times as INT96, which every version of Redshift takes for mic
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,14 +21,13 @@ from packaging_assets.resources.parquet_parts import plain_type
 from packaging_assets.resources.redshift_errors import exchange_errors
 from packaging_assets.resources.redshift_literals import quoted
 from packaging_assets.resources.redshift_unload import role_clause
-from packaging_assets.resources.warehouse import WarehouseError
+from packaging_assets.resources.warehouse import WarehouseError, check_staged_name
 
 LONGEST_TEXT_BYTES = 65_535
 """Of a varchar."""
 
 _ROWS_PER_GROUP = 65_536
 _MANIFEST = "manifest"
-_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _SQL_TYPES = {
     pa.bool_(): "boolean",
     pa.int64(): "bigint",
@@ -67,8 +65,7 @@ def stage(objects: S3Objects, prefix: str, name: str, rows: Path | pa.Table) -> 
     Raises:
         WarehouseError: the name is none, there are no files, or S3 cannot be written.
     """
-    if not _TABLE_NAME.fullmatch(name):
-        raise WarehouseError(f"{name!r} cannot name a staged table; use lower-case letters, digits and _")
+    check_staged_name(name)
     with exchange_errors(f"Staging {name}"):
         sources = _sources(name, rows)
         schema = _plain_schema(sources[0])

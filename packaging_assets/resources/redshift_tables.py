@@ -7,9 +7,9 @@ small: Redshift keeps a copy on every node, as its AUTO style does.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from packaging_assets.resources.added_columns import ADDED_COLUMNS
+from packaging_assets.resources.warehouse import TABLES_SQL
 
 LOCK_TABLE = "ops.load_lock"
 """Empty. A load locks it first, and so is alone among the loads."""
@@ -23,7 +23,6 @@ TABLE_KEYS = {
 }
 """Distribution key and sort key of the tables that grow."""
 
-_TABLES_SQL = Path(__file__).with_name("warehouse_tables.sql")
 _CREATE = re.compile(r"create (schema|table) if not exists (\S+)")
 _COMMENT = re.compile(r"--[^\n]*")
 
@@ -65,7 +64,7 @@ def missing_statements(existing: Sequence[tuple[str, str, str]]) -> list[str]:
         existing: rows of `find_existing`: schema, table and column, "" for the table itself.
     """
     tables = {(schema, table) for schema, table, column in existing if not column}
-    creations = [statement.strip() for statement in _COMMENT.sub("", _TABLES_SQL.read_text("utf-8")).split(";")]
+    creations = [statement.strip() for statement in _COMMENT.sub("", TABLES_SQL.read_text("utf-8")).split(";")]
     creations = [*filter(None, creations), f"create table if not exists {LOCK_TABLE} (holder integer)"]
     missing = [statement for statement in creations if _is_missing(statement, tables)]
     if any(statement.startswith("create table") for statement in missing):

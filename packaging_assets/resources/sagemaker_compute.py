@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from packaging_assets.artifacts.aws_errors import error_code
+from packaging_assets.artifacts.aws_errors import error_code, excused
 from packaging_assets.artifacts.job import JobFacts, JobResources
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
 from packaging_assets.artifacts.step import Input, Step, Tell
@@ -159,7 +159,7 @@ class SageMakerCompute:
 
     def release(self, job: JobFacts) -> None:
         """Delete the job's data; if that fails the artifact is good all the same, and the lifecycle rule sees to it."""
-        with _excused():
+        with excused():
             self._data.clean(job.name)
 
     def _run_job(self, work: Work, output: Path, fingerprint: str) -> JobFacts:
@@ -301,18 +301,9 @@ class SageMakerCompute:
         return f"Job {name} was stopped."
 
 
-@contextmanager
-def _excused() -> Generator[None]:
-    """What AWS refuses does no harm to the result."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    with contextlib.suppress(BotoCoreError, ClientError, PermissionError):
-        yield
-
-
 def _forget(jobs: Jobs, name: str) -> None:
     """Delete what a job that is over, or was told to stop, leaves in SageMaker, unless another run has done so."""
-    with _excused():
+    with excused():
         jobs.forget(name)
 
 

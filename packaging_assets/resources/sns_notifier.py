@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from packaging_assets.domain.alerts import Alert, Failure
-from packaging_assets.resources.notifier import NotifierError
+from packaging_assets.resources.notifier import REPEAT, NotifierError
 
 SUBJECT_CHARACTERS = 99
 """SNS takes less than 100, in ASCII."""
@@ -30,7 +30,6 @@ ATTRIBUTE_BYTES = 5 * 1024
 FAILURES_TOLD = (100, 30, 10, 3, 1, 0)
 """A message that is too long tells of fewer failures, until it fits."""
 
-_REPEAT = "(This may be a repeat: the sender was ended while it was sending.)"
 _SHORTENED = "... (shortened: see the run)"
 _GREATEST_ASCII, _FIRST_PRINTABLE, _FIRST_SURROGATE, _FIRST_PRIVATE, _NO_CHARACTERS = 126, 32, 0xD800, 0xE000, 0xFFFE
 
@@ -128,7 +127,7 @@ def compose(alert: Alert, *, environment: str, may_be_repeat: bool) -> str:
 
 def _text(alert: Alert, environment: str, *, may_be_repeat: bool) -> str:
     lines = [f"{environment}: {alert.title}", "", alert.body]
-    text = _printable("\n".join([*lines, _REPEAT] if may_be_repeat else lines))
+    text = _printable("\n".join([*lines, REPEAT] if may_be_repeat else lines))
     if len(text) <= TEXT_CHARACTERS:
         return text
     end = f"\nRun: {alert.run_url}\nAlert: {alert.key}" if alert.run_url else f"\nAlert: {alert.key}"

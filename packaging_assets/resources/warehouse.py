@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,24 @@ import pyarrow as pa
 
 Parameters: TypeAlias = Mapping[str, Any]
 
+TABLES_SQL = Path(__file__).with_name("warehouse_tables.sql")
+"""The platform's tables, in SQL for DuckDB and Redshift alike."""
+
+_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
 
 class WarehouseError(Exception):
     """The warehouse refused a statement or could not be reached; the message names what, where and the remedy."""
+
+
+def check_staged_name(name: str) -> None:
+    """Hold the name of a staged table, which stands in statements as it is, against what a name may be.
+
+    Raises:
+        WarehouseError: it is none.
+    """
+    if not _TABLE_NAME.fullmatch(name):
+        raise WarehouseError(f"{name!r} cannot name a staged table; use lower-case letters, digits and _")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from aws_fixtures import REGION, TESTS
 
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
 from packaging_assets.resources.backoff import Backoff
-from packaging_assets.resources.duckdb_warehouse import TABLES_SQL
 from packaging_assets.resources.redshift_data_api import RedshiftDataApi
 from packaging_assets.resources.redshift_tables import LOCK_TABLE
 from packaging_assets.resources.redshift_warehouse import RedshiftWarehouse
+from packaging_assets.resources.warehouse import TABLES_SQL
 
 COPY_ROLE = "arn:aws:iam::123456789012:role/packaging-warehouse"
 

@@ -26,8 +26,8 @@ from redshift_fixtures import DataApi
 
 from packaging_assets.domain.parquet_files import read_parquet
 from packaging_assets.resources.dbt_builder import DbtBuilder
-from packaging_assets.resources.duckdb_warehouse import TABLES_SQL
 from packaging_assets.resources.queries import NAMES, inventory_parameters, query
+from packaging_assets.resources.warehouse import TABLES_SQL
 from packaging_assets.settings import Settings, load_settings
 
 sys.path.insert(0, str(TESTS / "warehouse"))

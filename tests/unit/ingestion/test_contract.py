@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from packaging_assets.domain.features import EMBEDDING_COLUMNS
 from packaging_assets.domain.parquet_files import read_parquet
-from packaging_assets.ingestion.contract import CONTRACT_VERSION, EMBEDDING_COLUMNS, TABLES, table_contract
+from packaging_assets.ingestion.contract import CONTRACT_VERSION, TABLES, table_contract
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.settings import PROJECT_ROOT
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packaging_assets.ingestion.contract import EMBEDDING_COLUMNS, TABLES, table_contract
+from packaging_assets.domain.features import EMBEDDING_COLUMNS
+from packaging_assets.ingestion.contract import TABLES, table_contract
 from packaging_assets.ingestion.delivery import ingest_files
 from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.reading import open_delivery

@@ -1,4 +1,6 @@
-"""How `packaging cache` writes sizes and times."""
+"""How commands write sizes and times."""
+
+import datetime as dt
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 THOUSAND = 1000
@@ -16,3 +18,8 @@ def size(count: float) -> str:
 def age_of(moment: str) -> str:
     """A moment in ISO format, to the minute."""
     return moment[:16].replace("T", " ")
+
+
+def at(seconds: float) -> str:
+    """A moment in seconds since 1970, to the second."""
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
