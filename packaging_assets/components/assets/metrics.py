@@ -1,6 +1,5 @@
 """`<model>/metrics`, with the gates as its asset checks."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from packaging_assets.components.checks import check_results, check_specs, six_d
 from packaging_assets.components.model_set import ModelSet
 from packaging_assets.components.model_spec import ModelSpec
 from packaging_assets.components.planned_step import run_planned, spec_of_run
+from packaging_assets.components.plots import plots_in
 from packaging_assets.components.reasons import as_list
 from packaging_assets.components.serving import serving_before
 from packaging_assets.components.step_asset import StepRunner, materialized
@@ -59,22 +59,18 @@ def metrics_asset(spec: ModelSpec, models: ModelSet, weekly: dg.WeeklyPartitions
             verdict = stored_verdict(folder)
             return materialized(
                 result,
-                metadata=_metadata(read_json(folder / "metrics.json"), verdict, _plots(folder)),
+                metadata=_metadata(read_json(folder / "metrics.json"), verdict, folder),
                 check_results=check_results(verdict, result),
             )
 
     return package_metrics
 
 
-def _metadata(metrics: Mapping[str, Any], verdict: Verdict, plots: Mapping[str, str]) -> dict[str, Any]:
+def _metadata(metrics: Mapping[str, Any], verdict: Verdict, folder: Path) -> dict[str, Any]:
     shown = {name: six_digits(metrics[name]) for name in SHOWN_METRICS if metrics.get(name) is not None}
     return {
         "verdict": verdict.outcome,
         "reasons": dg.MetadataValue.md(as_list([*verdict.failures, *verdict.warnings])),
         **shown,
-        **{name: dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{svg})") for name, svg in plots.items()},
+        **plots_in(folder),
     }
-
-
-def _plots(folder: Path) -> dict[str, str]:
-    return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.svg"))}

@@ -1,6 +1,5 @@
 """`outcomes/live_metrics`, with its two checks."""
 
-import base64
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from packaging_assets.artifacts.run_step import StepResult
 from packaging_assets.artifacts.step import Compute
 from packaging_assets.artifacts.store import ArtifactStore
 from packaging_assets.components.model_spec import TRAINING_TAG
+from packaging_assets.components.plots import plots_in
 from packaging_assets.components.step_asset import MissingUpstreamError, StepRunner, materialized
 from packaging_assets.components.warehouse_extract import extract
 from packaging_assets.domain.json_files import read_json
@@ -165,14 +165,13 @@ def _metadata(folder: Path) -> dict[str, Any]:
         for model in models
         if model.get("beside_live", {}).get("difference") is not None
     }
-    plots = {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.png"))}
     return {
         "outcomes": sum(model["outcomes"] for model in models),
         "judging_rows": sum(model["rows"] for model in models),
         **figures,
         **beside,
         **({"figures_rest_on": dg.MetadataValue.md(_basis(models))} if figures else {}),
-        **{name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})") for name, png in plots.items()},
+        **plots_in(folder),
     }
 
 
