@@ -20,14 +20,3 @@ class SystemClock:
     def now(self) -> dt.datetime:
         """The current moment, timezone-aware, in UTC."""
         return utc_now()
-
-
-class FixedClock:
-    """A clock that stands still."""
-
-    def __init__(self, moment: dt.datetime) -> None:
-        self._moment = moment
-
-    def now(self) -> dt.datetime:
-        """The moment it was given."""
-        return self._moment

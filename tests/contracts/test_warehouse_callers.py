@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fixed_clock import FixedClock
 from redshift_fixtures import MadeWarehouse
 
 from packaging_assets.defs.alerts.late_data import QUERY as DAYS_OF_TABLE
@@ -22,7 +23,6 @@ from packaging_assets.resources.built_days import (
     record_built_days,
 )
 from packaging_assets.resources.built_groups import BuiltGroup, built_group, predictions_version, record_built_group
-from packaging_assets.resources.clock import FixedClock
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.resources.outcome_rows import LOADS
 from packaging_assets.resources.predictions_table import PredictionLoad, PredictionPartition, load_predictions

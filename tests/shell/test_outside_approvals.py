@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins"))
 
 from aws_fixtures import *  # noqa: F403 - fixtures are found by being there
 from aws_fixtures import IMAGE, TESTS
+from fixed_clock import FixedClock
 
 from packaging_assets.artifacts.s3_objects import S3Objects
 from packaging_assets.components.assets.champion import champion_key
@@ -21,7 +22,6 @@ from packaging_assets.components.model_files import load_models
 from packaging_assets.defs.registry.sensor import outside_approvals_sensor
 from packaging_assets.domain.registry import Registration, RegistryError
 from packaging_assets.resources.alert_store import AlertStore
-from packaging_assets.resources.clock import FixedClock
 from packaging_assets.resources.sagemaker_registry import SageMakerModelRegistry
 from packaging_assets.settings import load_settings, use_settings
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from fixed_clock import FixedClock
 
 from packaging_assets.definitions import build_definitions
 from packaging_assets.home import prepare_home
 from packaging_assets.resources.alert_store import AlertStore
-from packaging_assets.resources.clock import FixedClock
 from packaging_assets.settings import load_settings
 
 Tick = Callable[[], dg.SensorResult]

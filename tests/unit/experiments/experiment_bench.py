@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fixed_clock import FixedClock
 
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
@@ -24,7 +25,6 @@ from packaging_assets.components.training_steps import (
 from packaging_assets.domain.registry import ModelVersion, Registration
 from packaging_assets.experiments.records import ExperimentRecords
 from packaging_assets.experiments.workbench import Workbench
-from packaging_assets.resources.clock import FixedClock
 from packaging_assets.resources.compute import InProcessCompute
 from packaging_assets.resources.sqlite_registry import SqliteModelRegistry
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from experiment_bench import NOW, WEEKS, bench_over, score_in_main, spec, state_of, train_in_main
+from fixed_clock import FixedClock
 
 from packaging_assets.components.checks import stored_verdict
 from packaging_assets.components.model_set import ModelSet
@@ -15,7 +16,6 @@ from packaging_assets.experiments.errors import ExperimentError
 from packaging_assets.experiments.experiment import read_evaluation_scores, run_experiment
 from packaging_assets.experiments.records import Evaluation
 from packaging_assets.experiments.workbench import Workbench
-from packaging_assets.resources.clock import FixedClock
 
 DEEPER = {"parameters.depth": 5}
 

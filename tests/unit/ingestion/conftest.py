@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixed_clock import FixedClock
 
 from packaging_assets.ingestion.delivery import ingest_file
 from packaging_assets.ingestion.report import DeliveryReport
-from packaging_assets.resources.clock import FixedClock
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 
 NOW = FixedClock(dt.datetime(2025, 2, 3, 12, tzinfo=dt.UTC))

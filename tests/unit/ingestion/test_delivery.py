@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
+from fixed_clock import FixedClock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from packaging_assets.ingestion.errors import IngestionError
 from packaging_assets.ingestion.reading import open_delivery
 from packaging_assets.ingestion.report import BadRow, DeliveryRefusedError
 from packaging_assets.ingestion.validation import check_chunk
-from packaging_assets.resources.clock import FixedClock
 from packaging_assets.resources.duckdb_warehouse import DuckDBWarehouse
 from packaging_assets.settings import PROJECT_ROOT
 
