@@ -98,8 +98,8 @@ def influence(y: Labels, scores: FloatArray, weights: FloatArray | None = None) 
     positives = ranking.positives.sum()
     area = (precision * ranking.positives).sum() / positives
     starts = _tie_starts(rows_above)
-    from_here_down = _sum_from(ranking.positives / rows_above)[starts]
-    weighted_from_here_down = _sum_from(ranking.positives * precision / rows_above)[starts]
+    from_here_down = sum_from(ranking.positives / rows_above)[starts]
+    weighted_from_here_down = sum_from(ranking.positives * precision / rows_above)[starts]
     influences = np.empty(len(y))
     influences[ranking.order] = (
         is_positive * (precision - area + from_here_down) - weighted_from_here_down
@@ -112,7 +112,8 @@ def _tie_starts(rows_above: FloatArray) -> npt.NDArray[np.intp]:
     return np.searchsorted(rows_above, rows_above, side="left")
 
 
-def _sum_from(values: FloatArray) -> FloatArray:
+def sum_from(values: FloatArray) -> FloatArray:
+    """Of each value the sum of itself and all after it, shape (n,)."""
     return np.cumsum(values[::-1])[::-1]
 
 

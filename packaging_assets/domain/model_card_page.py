@@ -263,7 +263,7 @@ _CARD = """{% extends "page" %}
 """
 
 _COMPARISON = """{% extends "page" %}
-{% from "parts" import bars, facts, figure, tiles %}
+{% from "parts" import figure, tiles %}
 {% block body %}
 <header><h1>{{ title }}</h1><p>{{ subtitle }}</p></header>
 {{ tiles(key_figures) }}

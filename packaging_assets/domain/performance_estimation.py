@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from packaging_assets.domain.average_precision import FloatArray, Labels
+from packaging_assets.domain.average_precision import FloatArray, Labels, sum_from
 
 SCORE_BINS = 2_000
 """Scores are counted in bins of .0005, which moves an average precision by less than .0005."""
@@ -92,8 +92,8 @@ class ScoreCounts:
             return None
         precision = expected / rows
         area = float((precision * rates * counts).sum() / total)
-        from_here_down = _sum_from(rates * counts / rows)
-        weighted_from_here_down = _sum_from(precision * rates * counts / rows)
+        from_here_down = sum_from(rates * counts / rows)
+        weighted_from_here_down = sum_from(precision * rates * counts / rows)
         influences = (rates * (precision - area + from_here_down) - weighted_from_here_down) / total
         return Estimate(area, float(np.sqrt((counts * influences**2).sum())), float(total))
 
@@ -105,7 +105,3 @@ class ScoreCounts:
         rates = np.where(middles < calibration["score"][0], np.minimum(rates, middles), rates)
         rates = np.where(middles > calibration["score"][-1], np.maximum(rates, middles), rates)
         return (rates[::-1], self._counts[::-1]) if minority_label == 1 else (1 - rates, self._counts)
-
-
-def _sum_from(values: FloatArray) -> FloatArray:
-    return np.cumsum(values[::-1])[::-1]
