@@ -105,9 +105,9 @@ def code_now(parts: FingerprintParts) -> CodeHash:
     return code_of_modules([module, *found_by_name])
 
 
-def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(value: Any) -> dict[str, Any]:
     """Nested params as dotted path -> value: `policy.min_rows`, `models[0].version`; plain lists stay whole."""
-    return dict(_flat(value, prefix))
+    return dict(_flat(value, ""))
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:

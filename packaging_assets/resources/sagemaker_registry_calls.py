@@ -32,10 +32,9 @@ class Calls:
     """Makes calls; `sleep` takes seconds."""
 
     sleep: Callable[[float], None] = time.sleep
-    backoff: Backoff = CALL_BACKOFF
 
     def make(self, what: str, call: Callable[..., Any], **request: Any) -> Any:
-        """What the call answers, at the latest after `backoff.attempts` attempts.
+        """What the call answers, at the latest after `CALL_BACKOFF.attempts` attempts.
 
         Args:
             what: the call as the object of "cannot", for the message: `describe version 3 of mailer`.
@@ -55,12 +54,12 @@ class Calls:
             except (BotoCoreError, ClientError) as error:
                 if not _may_go_well(error):
                     raise _refused(what, error) from error
-                if number >= self.backoff.attempts:
+                if number >= CALL_BACKOFF.attempts:
                     raise RegistryError(
                         f"Cannot {what}: AWS failed {number} times, the last time with {error}. Nothing is half done; "
                         "try it again in some minutes."
                     ) from error
-                self.sleep(self.backoff.pause(number, what))
+                self.sleep(CALL_BACKOFF.pause(number, what))
                 number += 1
 
 

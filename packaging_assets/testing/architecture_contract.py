@@ -73,7 +73,7 @@ class ArchitectureContract:
     tolerance: ClassVar[float] = 0.0
     least_accuracy: ClassVar[float] = 0.8
 
-    _models: ClassVar[dict[tuple[type, int], Architecture]] = {}
+    _models: ClassVar[dict[type, Architecture]] = {}
 
     @property
     def features(self) -> FeatureSet:
@@ -90,12 +90,11 @@ class ArchitectureContract:
         frame, labels = example_products(features)
         return self.new(features).fit(frame, labels, sample_weight=np.ones(len(labels)), seed=seed)
 
-    def fitted(self, *, seed: int = SEED) -> Architecture:
+    def fitted(self) -> Architecture:
         """One that is trained, by an earlier test perhaps."""
-        key = (type(self), seed)
-        if key not in self._models:
-            self._models[key] = self.fit(seed=seed)
-        return self._models[key]
+        if type(self) not in self._models:
+            self._models[type(self)] = self.fit()
+        return self._models[type(self)]
 
     def products(self) -> tuple[pd.DataFrame, npt.NDArray[np.int8]]:
         """Products that it was not trained on, and their labels."""
