@@ -354,4 +354,4 @@ def _metadata(result: dg.JobExecutionResult, name: str) -> Generator[tuple[str, 
         if event.is_step_materialization:
             materialization = event.step_materialization_data.materialization
             if name in materialization.metadata:
-                yield "/".join(materialization.asset_key.path), materialization.metadata[name].value
+                yield materialization.asset_key.to_user_string(), materialization.metadata[name].value

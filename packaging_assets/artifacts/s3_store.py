@@ -84,9 +84,14 @@ class S3ArtifactStore:
         """The S3 URI of one of the artifact's files."""
         return self._objects.uri(f"{artifact.uri}/{self._manifest(artifact)['folder']}/{name}")
 
-    def scratch(self) -> AbstractContextManager[Path]:
+    @contextmanager
+    def scratch(self) -> Generator[Path]:
         """An empty folder on this machine's disk; it is gone afterwards."""
-        return self._work_folder()
+        with self._removal.working(), tempfile.TemporaryDirectory() as scratch:
+            # A commit takes the folder it is given away, so it is one inside the one that is cleaned up.
+            folder = Path(scratch) / "scratch"
+            folder.mkdir()
+            yield folder
 
     def find(self, asset_key: str, partition: str | None, fingerprint: str) -> Artifact | None:
         """The committed artifact of that fingerprint, if there is one."""
@@ -268,14 +273,6 @@ class S3ArtifactStore:
     @functools.cached_property
     def _removal(self) -> S3Removal:
         return S3Removal(self._objects, self._clock)
-
-    @contextmanager
-    def _work_folder(self) -> Generator[Path]:
-        with self._removal.working(), tempfile.TemporaryDirectory() as scratch:
-            # A commit takes the folder it is given away, so it is one inside the one that is cleaned up.
-            folder = Path(scratch) / "scratch"
-            folder.mkdir()
-            yield folder
 
     def _put_manifest(self, uri: str, manifest: bytes) -> StoredObject:
         """The manifest that is in force: this one, or the one that came first."""

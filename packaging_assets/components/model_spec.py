@@ -15,7 +15,7 @@ from packaging_assets.components.architecture_names import check_architecture_na
 from packaging_assets.components.feature_columns import check_gate_columns, check_group_column
 from packaging_assets.components.instance_spec import InstanceSpecs
 from packaging_assets.components.label_rules import LabelRules
-from packaging_assets.components.project_features import default_features, project_features, resolve_features
+from packaging_assets.components.project_features import default_features, project_features
 from packaging_assets.components.search_space import SearchRange
 from packaging_assets.domain.architectures import architecture_class, feature_kinds
 from packaging_assets.domain.class_weights import ClassWeighting, ClassWeights
@@ -33,7 +33,8 @@ TRAINING_TAG = {"packaging/pipeline": "training"}
 Features = Annotated[
     FeatureSet,
     WrapValidator(
-        lambda value, _: resolve_features(value), json_schema_input_type=str | FeatureComposition | FeatureLists
+        lambda value, _: project_features().resolve(value),
+        json_schema_input_type=str | FeatureComposition | FeatureLists,
     ),
 ]
 """A feature set, which YAML gives by a set's name, as a composition, or column by column."""
@@ -130,7 +131,7 @@ class ModelSpec(WrittenFields):
         default_factory=dict, description="The architecture's own parameters; what is not named keeps its default."
     )
     features: Features = Field(
-        default_factory=lambda: resolve_features({}),  # until the architecture is known to be one
+        default_factory=lambda: project_features().resolve({}),  # until the architecture is known to be one
         description="The columns the model sees: a feature set's name, a composition of groups and columns, or columns "
         "by kind; by default the set that packaging_assets/feature_sets.yaml names for the architecture.",
     )

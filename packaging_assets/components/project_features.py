@@ -40,11 +40,6 @@ def _check_keys(path: Path) -> None:
             raise FeatureSetError(f"{path.relative_to(PROJECT_ROOT)} {error}") from None
 
 
-def resolve_features(value: object) -> FeatureSet:
-    """What `features` in a model's YAML comes to; see `FeatureCatalogue.resolve`."""
-    return project_features().resolve(value)
-
-
 @cache
 def default_features(architecture: str) -> FeatureSet:
     """The features of a model whose YAML names none."""

@@ -55,7 +55,7 @@ class StepRunner:
             instances: the machines to run it on; None for those that the compute gives every step.
             model: whose step it is, for the cost of its job; "" for one that several models share.
         """
-        key = asset_key or asset_name(self.context.asset_key)
+        key = asset_key or self.context.asset_key.to_user_string()
         result = run_step(
             self.store,
             step,
@@ -81,9 +81,10 @@ class StepRunner:
         partition = self.context.partition_key
         artifact = self.store.current(asset_key, partition)
         if artifact is None:
+            here = self.context.asset_key.to_user_string()
             raise MissingUpstreamError(
-                f"{asset_name(self.context.asset_key)} for {partition} needs {asset_key} for {partition}, which has "
-                f"not been materialized: materialize {asset_key} for that partition first."
+                f"{here} for {partition} needs {asset_key} for {partition}, which has not been materialized: "
+                f"materialize {asset_key} for that partition first."
             )
         return ArtifactInput(self.store, artifact)
 
@@ -99,11 +100,6 @@ def compute_for(
 def uses_cache(context: dg.AssetExecutionContext) -> bool:
     """Whether the run may take results from the cache."""
     return not NO_CACHE_TAG.items() <= context.run.tags.items()
-
-
-def asset_name(key: dg.AssetKey) -> str:
-    """The key as the artifact store spells it: `mailer/model`."""
-    return "/".join(key.path)
 
 
 def materialized(

@@ -21,7 +21,7 @@ def checks(sts: Any, *, now: Callable[[], dt.datetime]) -> list[Check]:
         sts: boto3's client.
         now: tells the time of this machine, aware.
     """
-    return [Check("credentials", lambda: _identity(sts)), Check("clock", lambda: _clock(sts, now))]
+    return [Check("credentials", lambda: caller_arn(sts)), Check("clock", lambda: _clock(sts, now))]
 
 
 def caller_arn(sts: Any) -> str:
@@ -36,10 +36,6 @@ def role_arn_of(caller: str) -> str:
     if not separator:
         return caller
     return f"{prefix.replace(':sts:', ':iam:')}:role/{session.partition('/')[0]}"
-
-
-def _identity(sts: Any) -> str:
-    return caller_arn(sts)
 
 
 def _clock(sts: Any, now: Callable[[], dt.datetime]) -> str:

@@ -158,7 +158,7 @@ class RunReader:
 
     def _check(self, run: dg.DagsterRun, evaluation: Any) -> Failure:
         key: dg.AssetKey = evaluation.asset_key
-        asset = "/".join(key.path)
+        asset = key.to_user_string()
         partition = evaluation.partition or partition_or_range(run)
         metadata = evaluation.metadata
         said = from_markdown(evaluation.description or "it says no more.")

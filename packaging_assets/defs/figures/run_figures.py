@@ -54,7 +54,7 @@ def figures_of_run(instance: dg.DagsterInstance, run_id: str) -> list[Figure]:
     if record is None:
         return []
     events = instance.all_logs(run_id, of_type=OF_INTEREST)
-    drift = {_place(evaluation): evaluation for event in events for evaluation in _drift_checks(event)}
+    drift = {evaluation.asset_key: evaluation for event in events for evaluation in _drift_checks(event)}
     results = [result for event in events for result in _results(event)]
     figures = [figure for result in results if _is_new(instance, result) for figure in _of_result(result, drift)]
     return [*figures, *_of_ending(record)]
@@ -100,10 +100,6 @@ def _drift_checks(event: dg.EventLogEntry) -> Iterator[dg.AssetCheckEvaluation]:
             yield evaluation
 
 
-def _place(evaluation: dg.AssetCheckEvaluation) -> str:
-    return "/".join(evaluation.asset_key.path)
-
-
 def _is_new(instance: dg.DagsterInstance, result: _Result) -> bool:
     """Whether no earlier materialization of that partition was of the same; a computed result is always new."""
     if result.metadata.get("cache") == "miss":
@@ -129,7 +125,7 @@ def _identity_of(metadata: Mapping[str, Any]) -> tuple[Any, ...]:
     return metadata.get("fingerprint"), metadata.get("verdict")
 
 
-def _of_result(result: _Result, drift: Mapping[str, dg.AssetCheckEvaluation]) -> Iterator[Figure]:
+def _of_result(result: _Result, drift: Mapping[dg.AssetKey, dg.AssetCheckEvaluation]) -> Iterator[Figure]:
     both = [about for about in (result.model, result.job) if about]
     if result.metadata.get("cache") == "miss":  # what came from the cache took no time and cost nothing
         yield from _figures(result, "Seconds", result.metadata.get("seconds"), both, "Seconds")
@@ -142,7 +138,7 @@ def _of_result(result: _Result, drift: Mapping[str, dg.AssetCheckEvaluation]) ->
         yield from _figures(result, "PrAuc", result.metadata.get("pr_auc"), nearest)
     if result.step == "registered_model":
         yield from _figures(result, "Verdict", VERDICTS.get(str(result.metadata.get("verdict"))), nearest)
-    checked = drift.get("/".join(result.path))
+    checked = drift.get(dg.AssetKey(result.path))
     if checked is not None and "value" in checked.metadata:
         yield from _figures(result, "MaxPsi", checked.metadata["value"].value, nearest)
 
