@@ -1,19 +1,12 @@
 """Fixtures of alerts: AWS on this machine, and a PostgreSQL with a database of one's own."""
 
 import importlib.util
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins"))
-
 from aws_fixtures import *  # noqa: F403 - fixtures are found by being there
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins" / "redshift"))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,12 @@
 """Fixtures of the contract suites, which run on AWS's stand-ins, too."""
 
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
 from artifact_examples import KEY, PARTS, WEEK, Clock
-from registry_examples import ticking_clock
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins"))
-
 from aws_fixtures import *  # noqa: F403 - fixtures are found by being there
 from redshift_fixtures import *  # noqa: F403 - likewise
+from registry_examples import ticking_clock
 
 
 @pytest.fixture

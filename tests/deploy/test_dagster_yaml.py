@@ -5,7 +5,6 @@ used, against a PostgreSQL on this machine.
 """
 
 import contextlib
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +22,8 @@ from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.workspace.config_schema import process_workspace_config
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import class_from_code_pointer
-from stacks import resources
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins" / "redshift"))
-
 from redshift_standin.postgres_server import PostgresServer
+from stacks import resources
 
 from packaging_assets.components.instance_spec import MAX_RUNTIME_MINUTES, InstanceSpec
 from packaging_assets.home import DAGSTER_YAML

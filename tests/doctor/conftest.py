@@ -1,13 +1,8 @@
 """An environment `aws` on this machine, in which nothing is missing."""
 
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins"))
-
 from aws_fixtures import *  # noqa: F403 - fixtures are found by being there
 from redshift_fixtures import *  # noqa: F403 - likewise
 

@@ -2,16 +2,12 @@
 
 import fcntl
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_retailer import OPTIONS, Home, finished_demo
-
-STANDINS = Path(__file__).resolve().parents[1] / "standins"
-sys.path.insert(0, str(STANDINS / "aws"))
 
 NAMES = ("first", "second")
 

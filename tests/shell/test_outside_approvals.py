@@ -1,19 +1,15 @@
 """The sensor of outside approvals: SageMaker's stand-in on one side, Dagster's graph and the alerts on the other."""
 
 import datetime as dt
-import sys
 import uuid
 import warnings
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster.components.core.component_tree import ComponentTree
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins"))
-
 from aws_fixtures import *  # noqa: F403 - fixtures are found by being there
 from aws_fixtures import IMAGE, TESTS
+from dagster.components.core.component_tree import ComponentTree
 from fixed_clock import FixedClock
 
 from packaging_assets.artifacts.s3_objects import S3Objects

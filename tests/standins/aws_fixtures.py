@@ -15,9 +15,6 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/packaging:test"
 REGION = "us-east-1"
 ROLE = "arn:aws:iam::123456789012:role/packaging-jobs"
 
-for _part in ("aws", "sagemaker"):
-    sys.path.insert(0, str(TESTS / "standins" / _part))
-
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Any]:

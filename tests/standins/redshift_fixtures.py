@@ -1,14 +1,13 @@
 """Redshift on this machine: the stand-in, a database of one's own in it, and clients that find it."""
 
 import re
-import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from aws_fixtures import REGION, TESTS
+from aws_fixtures import REGION
 
 from packaging_assets.artifacts.s3_objects import S3Objects, encryption_arguments
 from packaging_assets.resources.backoff import Backoff
@@ -18,8 +17,6 @@ from packaging_assets.resources.redshift_warehouse import RedshiftWarehouse
 from packaging_assets.resources.warehouse import TABLES_SQL
 
 COPY_ROLE = "arn:aws:iam::123456789012:role/packaging-warehouse"
-
-sys.path.insert(0, str(TESTS / "standins" / "redshift"))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,21 +18,17 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from aws_fixtures import TESTS
 from dagster._core.errors import DagsterExecutionInterruptedError, raise_execution_interrupts
 from dbt.cli.main import dbtRunner
 from redshift_fixtures import DataApi
+from tiny_retailer import FEEDBACK, FIRST_LOAD, PRODUCT_COLUMNS, PRODUCTS, PROJECT, Home
+from tiny_retailer import TESTS as PACKAGE_TESTS
 
 from packaging_assets.domain.parquet_files import read_parquet
 from packaging_assets.resources.dbt_builder import DbtBuilder
 from packaging_assets.resources.queries import NAMES, inventory_parameters, query
 from packaging_assets.resources.warehouse import TABLES_SQL
 from packaging_assets.settings import Settings, load_settings
-
-sys.path.insert(0, str(TESTS / "warehouse"))
-
-from tiny_retailer import FEEDBACK, FIRST_LOAD, PRODUCT_COLUMNS, PRODUCTS, PROJECT, Home
-from tiny_retailer import TESTS as PACKAGE_TESTS
 
 # redshift_connector makes its TLS settings in a way that Python deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl:DeprecationWarning")

@@ -1,20 +1,15 @@
 """Fixtures of trigger files, which lie in a folder or in S3."""
 
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-
-from packaging_assets.resources.trigger_queue import SqsQueue
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standins"))
-
 from aws_fixtures import *  # noqa: F403 - fixtures are found by being there
 from aws_fixtures import REGION
+
+from packaging_assets.resources.trigger_queue import SqsQueue
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A cloud in which things go wrong, and what a case leaves there in which nothing does."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import botocore.retries.standard
 import pytest
@@ -11,9 +9,6 @@ from small_cloud import Case, Cloud
 
 from packaging_assets.resources import aws_notifications, aws_session
 from packaging_assets.resources.backoff import Backoff
-
-STANDINS = Path(__file__).resolve().parents[1] / "standins"
-sys.path.insert(0, str(STANDINS / "aws"))
 
 READ_SECONDS = 4
 
