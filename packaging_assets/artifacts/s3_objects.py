@@ -77,10 +77,6 @@ class S3Objects:
         """The S3 URI of a key, or of a prefix if the key ends at a slash."""
         return f"s3://{self.bucket}/{self._full(key)}"
 
-    def below(self, prefix: str) -> S3Objects:
-        """The objects below a prefix of these."""
-        return S3Objects(self.client, self.bucket, self._full(prefix.rstrip("/")), self.encryption)
-
     def upload(self, path: Path, key: str) -> None:
         """Stream a file."""
         self.client.upload_file(

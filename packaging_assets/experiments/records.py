@@ -51,11 +51,6 @@ class Evaluation(_Frozen):
     verdict: str
     reasons: tuple[str, ...]
 
-    @property
-    def cache_hits(self) -> int:
-        """Steps that did not have to run."""
-        return sum(step.is_cache_hit for step in self.steps)
-
 
 class MeasuredDifference(_Frozen):
     """PR-AUC of the experiment minus that of another model on the same `rows`; `note` says which rows these are."""
