@@ -55,10 +55,9 @@ _BLOCK = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """A home and how many products are in it."""
+    """A home with products and a champion of each package type."""
 
     settings: Settings
-    products: int
 
     @property
     def models(self) -> dict[str, Path]:
@@ -71,16 +70,15 @@ class Catalogue:
         }
 
 
-def make_catalogue(home: Path, products: int, *, models_of: Path | None = None, **overrides: Any) -> Catalogue:
+def make_catalogue(home: Path, products: int, *, models_of: Path | None) -> Catalogue:
     """The home under `home` with so many products, made if it is not there.
 
     Args:
         home: its folder.
         products: how many.
         models_of: another such home, whose models are taken; none to train them.
-        overrides: settings.
     """
-    settings = load_settings(home, **{"first_week": FIRST_WEEK, "last_day": LAST_DAY, **overrides})
+    settings = load_settings(home, first_week=FIRST_WEEK, last_day=LAST_DAY)
     done = home / "catalogue.made"
     if not done.exists():
         prepare_home(settings)
@@ -92,7 +90,7 @@ def make_catalogue(home: Path, products: int, *, models_of: Path | None = None, 
             shutil.copytree(models_of / "artifacts", settings.artifacts_path)
             shutil.copyfile(models_of / "registry.db", settings.registry_path)
         done.write_text(f"{products}\n")
-    return Catalogue(settings, products)
+    return Catalogue(settings)
 
 
 def fill_products(settings: Settings, products: int) -> None:

@@ -50,11 +50,6 @@ class Container:
         self._reader = threading.Thread(target=self._read, args=(log,), daemon=True)
         self._reader.start()
 
-    @property
-    def pid(self) -> int:
-        """Of the process, and of its group."""
-        return self._process.pid
-
     def poll(self) -> int | None:
         """Exit code as a shell would tell it, or None while it runs."""
         code = self._process.poll()
