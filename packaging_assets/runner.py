@@ -41,6 +41,7 @@ from packaging_assets.run_records import (
 )
 from packaging_assets.settings import Settings
 from packaging_assets.sqlite_storage import releasing, with_home_storage
+from packaging_assets.threads.pools import when_kept_waiting
 
 # Four helper processes would catch the output of steps that run in this process and print nothing.
 NO_COMPUTE_LOGS = {
@@ -143,8 +144,8 @@ class JobRunner:
     ) -> JobRun:
         """Run a job for one partition, or for the range from `first` to `last` in one run, with some tags of its own.
 
-        `assets` are those of the job's to materialize, by default all. What earlier runs held that were killed in the
-        middle is freed first.
+        `assets` are those of the job's to materialize, by default all. What other runs held that were killed in the
+        middle is freed first, and whenever this one waits for a place in a pool.
 
         Raises:
             UnknownPartitionError: the job has no such partition.
@@ -263,12 +264,17 @@ class JobRunner:
             ) from None
 
     def _execute(self, definition: dg.JobDefinition, work: "_Run", on_step: Callable[[str], None] | None) -> JobRun:
-        settle_abandoned_runs(self.instance, self.locks)
+        self._settle_abandoned()
         run_id = str(uuid.uuid4())
         if on_step:
             self.instance.add_event_listener(run_id, _step_listener(on_step))
         started = time.perf_counter()
-        with releasing(self.instance), run_lock(self.locks, run_id), self._output_to_log(run_id):
+        with (
+            releasing(self.instance),
+            run_lock(self.locks, run_id),
+            self._output_to_log(run_id),
+            when_kept_waiting(self._settle_abandoned),
+        ):
             result = self._run(definition, work, run_id)
         if not result.success:
             failures = [_failure(event) for event in result.all_events if event.is_step_failure] or [
@@ -278,6 +284,9 @@ class JobRunner:
             raise JobFailedError(f"{work.job} for {work.partition} failed: {what} (run {run_id})", failures)
         seconds = time.perf_counter() - started
         return JobRun(work.job, work.partition, run_id, seconds, _cache(result), _differing(result))
+
+    def _settle_abandoned(self) -> None:
+        settle_abandoned_runs(self.instance, self.locks)
 
     def _run(self, definition: dg.JobDefinition, work: "_Run", run_id: str) -> dg.JobExecutionResult:
         """Run with the definitions' executor, which `execute_in_process` would replace by its own."""

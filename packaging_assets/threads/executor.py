@@ -21,13 +21,13 @@ from dagster._core.execution.compute_logs import create_compute_log_file_key
 from dagster._core.execution.context.system import PlanExecutionContext, PlanOrchestrationContext
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
 from dagster._core.execution.plan.active import ActiveExecution
-from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode, get_retries_config
 from dagster._core.executor.base import Executor
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from packaging_assets.threads.machine import usable_cores, usable_memory
+from packaging_assets.threads.pools import PromptPools
 from packaging_assets.threads.priorities import order_of_steps
 from packaging_assets.threads.step_thread import Ended, StepThread, end_all
 
@@ -112,7 +112,7 @@ class ThreadedExecutor(Executor):
         self, job_context: PlanExecutionContext, execution_plan: ExecutionPlan
     ) -> Generator[dg.DagsterEvent]:
         with ExitStack() as stack:
-            pools = stack.enter_context(_PromptPools(job_context.instance, job_context.dagster_run))
+            pools = stack.enter_context(PromptPools(job_context.instance, job_context.dagster_run))
             active = stack.enter_context(
                 execution_plan.start(
                     retry_mode=self._retries,
@@ -125,14 +125,6 @@ class ThreadedExecutor(Executor):
             run = _Run(job_context, active)
             stack.callback(end_all, run.threads)
             yield from run.events()
-
-
-class _PromptPools(InstanceConcurrencyContext):
-    """A run's claims on pools; a slot that the run itself gives back is tried for at once, not some seconds later."""
-
-    def free_step(self, step_key: str) -> None:
-        super().free_step(step_key)
-        self._pending_timeouts.update(dict.fromkeys(self._pending_timeouts, 0.0))
 
 
 def _capture_output(

@@ -1,6 +1,8 @@
 """Going on with a run: which run is meant, and what is still to be done for it."""
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,13 @@ import dagster as dg
 import pytest
 from dagster._core.execution.plan.objects import StepSuccessData
 
-from packaging_assets.abandoned_runs import run_lock, tags_of_lock
+from packaging_assets.abandoned_runs import run_lock, settle_abandoned_runs, tags_of_lock
 from packaging_assets.dagster_storage import open_instance
 from packaging_assets.home import prepare_dagster_home
 from packaging_assets.run_records import RunRecordError
 from packaging_assets.runner import JobFailedError, JobRunner, UnknownPartitionError
 from packaging_assets.settings import load_settings
+from packaging_assets.threads.executor import threaded_executor
 
 WEEK = "2025-01-06"
 WEEKLY = dg.WeeklyPartitionsDefinition(start_date=WEEK, day_offset=1)
@@ -92,6 +95,47 @@ def test_what_failed_is_called_by_the_name_of_its_asset_whatever_its_model_is_ca
     with pytest.raises(JobFailedError, match="weekly for 2025-01-06 failed: mailer__two/model: no rows"):
         project(model("mailer__two", is_good=False)).run("weekly", first=WEEK, on_step=begun.append)
     assert begun == ["mailer__two/model"]
+
+
+def test_a_run_that_is_killed_while_another_waits_for_its_place_in_the_pool_frees_it(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    @dg.asset(partitions_def=WEEKLY, pool="warehouse")
+    def rows() -> None: ...
+
+    jobs: list[Any] = [dg.define_asset_job("weekly_training")]
+    project = dg.Definitions(assets=[rows], jobs=jobs, executor=threaded_executor)
+    runner = JobRunner(project, instance, tmp_path / "dagster")
+    beside = put(runner, tags=tags_of_lock())
+    instance.event_log_storage.initialize_concurrency_limit_to_default("warehouse")
+    with ThreadPoolExecutor() as threads:
+        with run_lock(runner.locks, beside):
+            assert instance.event_log_storage.claim_concurrency_slot("warehouse", beside, "rows").is_claimed
+            waiting = threads.submit(runner.run, "weekly", first=WEEK)
+            wait_until(lambda: claims(instance) == (1, 1))
+        try:
+            run_id = waiting.result(timeout=60).run_id
+        finally:
+            settle_abandoned_runs(instance, runner.locks)  # or the thread would never end
+    assert claims(instance) == (0, 0)
+    assert statuses(instance) == {beside: dg.DagsterRunStatus.FAILURE, run_id: dg.DagsterRunStatus.SUCCESS}
+
+
+def claims(instance: dg.DagsterInstance) -> tuple[int, int]:
+    """How many places in the pool are taken, and how many steps wait for one."""
+    pool = instance.event_log_storage.get_concurrency_info("warehouse")
+    return pool.active_slot_count, pool.pending_step_count
+
+
+def statuses(instance: dg.DagsterInstance) -> dict[str, dg.DagsterRunStatus]:
+    return {run.run_id: run.status for run in instance.get_runs()}
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def put(runner: JobRunner, *, tags: dict[str, str] | None = None, **options: Any) -> str:
