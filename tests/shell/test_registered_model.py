@@ -34,7 +34,7 @@ class Shelf:
     def __init__(self, folder: Path, settings: Settings, instance: dg.DagsterInstance) -> None:
         self.store = LocalArtifactStore(folder / "artifacts")
         self.registry = SqliteModelRegistry(folder / "registry.db")
-        self._weekly = weekly_partitions(settings)
+        self.weekly = weekly_partitions(settings)
         self._instance = instance
 
     def put(self, asset: str, week: str, files: dict[str, object], step: str = "step", **inputs: str) -> Artifact:
@@ -63,9 +63,13 @@ class Shelf:
     def record(
         self, fingerprint: str, passed: dict[str, bool], week: str = WEEK, tags: dict[str, str] | None = None
     ) -> None:
+        judged = self.judged(fingerprint, passed)
+        assert dg.materialize([judged], instance=self._instance, partition_key=week, tags=tags).success
+
+    def judged(self, fingerprint: str, passed: dict[str, bool]) -> dg.AssetsDefinition:
         @dg.asset(
             key=METRICS,
-            partitions_def=self._weekly,
+            partitions_def=self.weekly,
             check_specs=[dg.AssetCheckSpec(name, asset=METRICS) for name in passed],
         )
         def recorded() -> dg.MaterializeResult:
@@ -75,7 +79,7 @@ class Shelf:
             ]
             return dg.MaterializeResult(check_results=results)
 
-        assert dg.materialize([recorded], instance=self._instance, partition_key=week, tags=tags).success
+        return recorded
 
 
 def outcome(name: str, *, is_passed: bool) -> CheckOutcome:
@@ -223,6 +227,28 @@ def test_takes_the_latest_record_of_the_week(materialize: Run, shelf: Shelf) -> 
     shelf.record(metrics.fingerprint, dict.fromkeys(NAMES, True))
     shelf.record(metrics.fingerprint, {name: name != NAMES[0] for name in NAMES})
     assert error_of(register(materialize, shelf))[0] == "GateEvidenceError"
+
+
+def test_a_run_takes_its_own_record_while_another_that_judged_the_same_since_has_recorded_nothing_yet(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, shelf: Shelf
+) -> None:
+    metrics = shelf.week()
+
+    @dg.asset(key=["mailer", "model"], deps=[METRICS], partitions_def=shelf.weekly)
+    def judged_beside() -> None:
+        shelf.record(metrics.fingerprint, {})
+
+    registered = definitions.get_assets_def(["mailer", "registered_model"])
+    result = dg.materialize(
+        [shelf.judged(metrics.fingerprint, dict.fromkeys(NAMES, True)), judged_beside, registered],
+        instance=instance,
+        partition_key=WEEK,
+        resources={"artifact_store": shelf.store, "model_registry": shelf.registry},
+        tags={ASKED_TAGS["by"]: "ann"},
+    )
+    assert result.success
+    (version,) = shelf.registry.versions()
+    assert (version.status, version.metrics["asked"]) == (Status.APPROVED, {"by": "ann"})
 
 
 def champion_version(materialize: Run, shelf: Shelf) -> str:

@@ -59,8 +59,8 @@ def registered_model_asset(
         with artifact_store.scratch() as scratch:
             folder = artifact_store.local_path(metrics, scratch)
             verdict, figures = stored_verdict(folder), read_json(folder / "metrics.json")
-        judged_by = latest_run(context.instance, dg.AssetKey([spec.name, "metrics"]), week)
-        refuse_unproven_verdict(recorded_checks(context.instance, spec.name, judged_by), verdict, metrics)
+        judged_by, recorded = judgement(context, spec.name, metrics)
+        refuse_unproven_verdict(recorded, verdict, metrics)
         version = model_registry.register(
             Registration(
                 model=spec.name,
@@ -105,6 +105,21 @@ def _set_for_run(run: dg.DagsterRun | None, model: str) -> dict[str, Any]:
     return {**({"overrides": overrides} if overrides else {}), **({"asked": asked} if asked else {})}
 
 
+def judgement(
+    context: dg.AssetExecutionContext, model: str, metrics: Artifact
+) -> tuple[dg.DagsterRun | None, dict[str, tuple[str, bool]]]:
+    """The run that judged, and the gates as it recorded them.
+
+    That is this run itself if it has judged these metrics, else the one that materialized them last. Another that
+    trains the same week beside this one may just have materialized them, and records the gates only after that.
+    """
+    recorded = recorded_checks(context.instance, model, context.run)
+    if any(fingerprint == metrics.fingerprint for fingerprint, _ in recorded.values()):
+        return context.run, recorded
+    run = latest_run(context.instance, dg.AssetKey([model, "metrics"]), context.partition_key)
+    return run, recorded_checks(context.instance, model, run)
+
+
 def latest_run(instance: dg.DagsterInstance, key: dg.AssetKey, week: str) -> dg.DagsterRun | None:
     """The run that materialized the asset last for the week."""
     latest = instance.fetch_materializations(
@@ -114,7 +129,7 @@ def latest_run(instance: dg.DagsterInstance, key: dg.AssetKey, week: str) -> dg.
 
 
 def recorded_checks(instance: dg.DagsterInstance, model: str, run: dg.DagsterRun | None) -> dict[str, tuple[str, bool]]:
-    """The gates as Dagster recorded them in the run that judged: check name -> (fingerprint, passed)."""
+    """The gates as Dagster recorded them in a run: check name -> (fingerprint, passed)."""
     if run is None:
         return {}
     key = dg.AssetKey([model, "metrics"])
