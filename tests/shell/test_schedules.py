@@ -298,6 +298,40 @@ def test_weekly_and_monthly_ask_for_what_has_just_ended(
     endless: dg.Definitions, instance: dg.DagsterInstance, schedule: str, at: str, partitions: list[str]
 ) -> None:
     moment = dt.datetime.fromisoformat(f"{at}+00:00")
-    context = dg.build_schedule_context(instance, scheduled_execution_time=moment)
-    data = endless.resolve_schedule_def(schedule).evaluate_tick(context)
-    assert [request.partition_key for request in data.run_requests or []] == partitions
+    assert _asked(endless, instance, schedule, moment)[0] == partitions
+
+
+@pytest.mark.parametrize(
+    ("schedule", "at", "partitions", "why"),
+    [
+        (WEEKLY, "2025-02-17T05:00", ["2025-02-10"], None),
+        (WEEKLY, "2025-02-24T05:00", [], "There is no partition 2025-02-17: the setting last_day (2025-02-16)"),
+        (WEEKLY, "2025-01-06T05:00", [], "There is no partition 2024-12-30: the setting first_week (2025-01-06)"),
+        (MONTHLY, "2025-02-01T07:00", ["2025-01-01"], None),
+        (MONTHLY, "2025-03-01T07:00", ["2025-02-01"], None),  # a month that ends early
+        (MONTHLY, "2025-04-01T07:00", [], "There is no partition 2025-03-01: the setting last_day (2025-02-16)"),
+        (MONTHLY, "2025-01-01T07:00", [], "There is no partition 2024-12-01: the setting first_week (2025-01-06)"),
+    ],
+)
+def test_weekly_and_monthly_ask_for_nothing_outside_of_the_partitions_and_say_why(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    schedule: str,
+    at: str,
+    partitions: list[str],
+    why: str | None,
+) -> None:
+    asked, reason = _asked(definitions, instance, schedule, dt.datetime.fromisoformat(f"{at}+00:00"))
+    assert asked == partitions
+    assert reason is None if why is None else (reason or "").startswith(why)
+
+
+def _asked(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, schedule: str, moment: dt.datetime
+) -> tuple[list[str | None], str | None]:
+    """The partitions that one tick asks for, and why it asks for none."""
+    context = dg.build_schedule_context(
+        instance, scheduled_execution_time=moment, repository_def=definitions.get_repository_def()
+    )
+    data = definitions.resolve_schedule_def(schedule).evaluate_tick(context)
+    return [request.partition_key for request in data.run_requests or []], data.skip_message

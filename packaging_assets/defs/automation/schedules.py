@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from packaging_assets.abandoned_runs import UNFINISHED
-from packaging_assets.jobs import DAILY_JOB, MONTHLY_JOB, WEEKLY_JOB
+from packaging_assets.defs.automation.ended_periods import monthly_schedule, weekly_schedule
+from packaging_assets.jobs import DAILY_JOB
 from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.built_days import built_fingerprints, day_fingerprints, dbt_project_hash
 from packaging_assets.resources.built_groups import sql_in_force
@@ -67,33 +68,6 @@ def schedules() -> dg.Definitions:
     """Build the schedules of the settings in use."""
     settings = current_settings()
     return dg.Definitions(schedules=[weekly_schedule(settings), monthly_schedule(settings), daily_schedule(settings)])
-
-
-def weekly_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Train on Mondays, on the week that has just ended."""
-    at = settings.weekly_at
-    return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
-        WEEKLY_JOB,
-        name="weekly_training_schedule",
-        description="Trains on the week that has ended. Fails if a day of it is not built in the warehouse.",
-        hour_of_day=at.hour,
-        minute_of_hour=at.minute,
-        day_of_week=1,
-    )
-
-
-def monthly_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Score the whole inventory on the first of the month."""
-    at = settings.monthly_at
-    return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
-        MONTHLY_JOB,
-        name="monthly_inference_schedule",
-        description="Scores everything known by the end of the month that has ended. Fails if a day of it is not built "
-        "in the warehouse.",
-        hour_of_day=at.hour,
-        minute_of_hour=at.minute,
-        day_of_month=1,
-    )
 
 
 def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
