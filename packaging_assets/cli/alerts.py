@@ -8,7 +8,7 @@ import click
 
 from packaging_assets.cli.options import CommandGroup, home_option, json_option
 from packaging_assets.cli.sizes_and_times import at
-from packaging_assets.settings import Settings
+from packaging_assets.settings import Settings, refuse_absent_home
 
 if TYPE_CHECKING:
     from packaging_assets.resources.alert_store import Delivery, KeptAlert
@@ -36,6 +36,7 @@ def alerts() -> None:
 @home_option
 def send_sample(settings: Settings, *, as_json: bool) -> None:
     """Send a sample through every route now; exit code 1 if one fails."""
+    refuse_absent_home(settings)
     from packaging_assets.domain.alerts import sample_alert
     from packaging_assets.resources.alert_delivery import send
     from packaging_assets.resources.environment import alert_routes_for

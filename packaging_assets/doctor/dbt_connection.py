@@ -4,6 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 
 from packaging_assets.doctor.aws_answers import ROLES
 from packaging_assets.doctor.check import Check, ProblemError
@@ -30,17 +34,34 @@ def connection_check(settings: Settings) -> Check:
 def _project(settings: Settings) -> str:
     from packaging_assets.resources.dbt_project import dbt_manifest
 
-    return f"manifest at {dbt_manifest(settings)}"
+    with _existing_home(settings) as used:
+        manifest = dbt_manifest(used)
+        return f"manifest at {manifest}" if used is settings else "it parses"
+
+
+@contextmanager
+def _existing_home(settings: Settings) -> Generator[Settings]:
+    """The settings; of a home that is not there, with a folder for the time being: dbt writes where it looks."""
+    if settings.home.is_dir():
+        yield settings
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield settings.model_copy(update={"home": Path(folder)})
 
 
 def _connection(settings: Settings) -> str:
     """By `dbt debug`, in a process of its own: it cannot be ended inside this one."""
+    _reach(settings.redshift_host, settings.redshift_port)
+    with _existing_home(settings) as used:
+        return _sign_in(used)
+
+
+def _sign_in(settings: Settings) -> str:
     from packaging_assets.resources.dbt_project import TARGETS, dbt_environment
 
     project, where = str(settings.dbt_project_path), f"{settings.redshift_host}:{settings.redshift_port}"
     command = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "debug", "--connection"]
     command += ["--project-dir", project, "--profiles-dir", project, "--target", TARGETS[settings.env]]
-    _reach(settings.redshift_host, settings.redshift_port)
     settings.dbt_target_path.mkdir(parents=True, exist_ok=True)
     outcome = subprocess.run(  # noqa: S603 - a fixed command
         command,

@@ -56,7 +56,8 @@ def home(settings: Settings, free_bytes: Callable[[Path], float]) -> str:
             f"{free / 1e9:.1f} GB are free at {folder}, fewer than {LEAST_FREE_BYTES / 1e9:.0f}",
             "Make room: packaging cache prune --older-than 30 removes what nothing needs.",
         )
-    return f"{folder} can be written to; {free / 1e9:,.0f} GB are free"
+    none_yet = "" if folder == settings.home else f"there is none yet at {settings.home}; "
+    return f"{none_yet}{folder} can be written to; {free / 1e9:,.0f} GB are free"
 
 
 def _free_bytes(folder: Path) -> float:

@@ -55,6 +55,12 @@ def test_a_sample_goes_to_the_log(tmp_path: Path) -> None:
     assert titles == ["packaging alerts test: a sample"] * 2
 
 
+def test_a_sample_is_not_sent_from_a_home_that_is_not_there(tmp_path: Path) -> None:
+    refused = run(tmp_path / "mistyped", "alerts", "test", code=1)
+    assert refused.stderr.startswith(f"Error: There is no home at {tmp_path / 'mistyped'}: name another (--home, ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_route_that_fails_is_named_and_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("packaging_assets.resources.alert_delivery.PAUSES_SECONDS", (0.0,))
     (tmp_path / "settings.toml").write_text(DEAD)

@@ -41,8 +41,11 @@ def without_dbt(monkeypatch):
     monkeypatch.setattr("packaging_assets.doctor.dbt_connection._project", lambda _: "not looked at: it takes long")
 
 
-def test_a_home_that_does_not_exist_yet_is_in_order_and_stays_so(tmp_path, without_dbt):
+def test_a_home_that_does_not_exist_yet_is_in_order_and_is_not_made(tmp_path):
     checks = json.loads(doctor(tmp_path / "new", "--json"))["checks"]
+    found = {check["part"]: check["found"] for check in checks}
+    assert found["home"].startswith(f"there is none yet at {tmp_path / 'new'}; {tmp_path} can be written to; ")
+    assert found["dbt project"] == "it parses"
     assert [(check["part"], check["is_ok"]) for check in checks] == [
         (part, True)
         for part in (
