@@ -48,8 +48,11 @@ def check(settings: Settings, file: Path) -> None:
     from packaging_assets.defs.triggers.plan import plan_runs
     from packaging_assets.domain.triggers import MAX_BYTES, TriggerError, parse_trigger
 
-    with file.open("rb") as opened:
-        content = opened.read(MAX_BYTES + 1)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror}. Write it again, or elsewhere.") from None
     try:
         planned = plan_runs(parse_trigger(content), load_models(), settings)
     except TriggerError as error:

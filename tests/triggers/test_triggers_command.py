@@ -99,3 +99,10 @@ def test_a_damaged_record_of_a_launch_is_named(tmp_path: Path, content: bytes):
         f"Error: {record} is not the record of a launch: delete it; a file that asks for the same then launches it "
         "again.\n"
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file of which reading fails")
+def test_a_file_of_which_reading_fails_is_named(tmp_path: Path):
+    result = CliRunner().invoke(triggers.triggers, ["check", "/proc/self/mem", "--home", str(tmp_path)])
+    said = "Error: /proc/self/mem cannot be read: Input/output error. Write it again, or elsewhere.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
