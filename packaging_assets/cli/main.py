@@ -1,6 +1,9 @@
 """The top-level group. Commands are named here and imported only when they run, so `--help` stays quick."""
 
 import importlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -26,7 +29,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class LazyGroup(click.Group):
-    """A click group that knows its commands' names and help without importing them."""
+    """A click group that knows its commands' names and help without importing them.
+
+    Of a disk that is full, whatever was to be printed, it tells in a sentence.
+    """
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the group's own options, of which `--help` prints at once."""
+        with _told_of_files():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _told_of_files():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Command names in the order of the table."""
@@ -43,6 +59,19 @@ class LazyGroup(click.Group):
         """List the commands from the table, without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@contextmanager
+def _told_of_files() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        from packaging_assets.cli.options import in_one_sentence  # `--help` would wait for it
+
+        sentence = in_one_sentence(error)
+        if sentence is None:
+            raise
+        raise click.ClickException(sentence) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -94,7 +94,7 @@ def told_in_one_sentence(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **options)
         except Exception as error:
-            sentence = _in_one_sentence(_beneath_dagster(error))
+            sentence = in_one_sentence(_beneath_dagster(error))
             if sentence is None:
                 raise
             raise click.ClickException(sentence) from None
@@ -109,7 +109,7 @@ def _beneath_dagster(error: Exception) -> Exception:
     return error
 
 
-def _in_one_sentence(error: Exception) -> str | None:
+def in_one_sentence(error: Exception) -> str | None:
     """What to tell of an error that a person can do something about, or None: the program is at fault."""
     if isinstance(error, SettingsError) or any(isinstance(error, said) for said in _told_by_the_platform()):
         return str(error)

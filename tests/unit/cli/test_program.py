@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,20 @@ def test_an_error_of_the_program_has_its_trace():
 
     assert ended.returncode == 1
     assert ended.stderr.endswith("ZeroDivisionError: no\n")
+
+
+FULL = """
+import sys
+from packaging_assets.cli.program import program
+sys.argv = ["packaging", *ARGUMENTS]
+program()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["spec", "--help"], ["spec", "docs"]], ids=" ".join)
+def test_a_disk_that_is_too_full_for_what_is_printed_is_told_in_a_sentence(arguments):
+    command = [sys.executable, "-c", FULL.replace("ARGUMENTS", repr(arguments))]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    said = "No space left on device. Make room on the home's disk (packaging cache prune), and run the command again."
+    assert (ended.returncode, ended.stderr) == (1, f"Error: {said}\n")
