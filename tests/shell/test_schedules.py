@@ -15,9 +15,15 @@ from packaging_assets.defs.automation.schedules import (
     unpredicted_days,
 )
 from packaging_assets.jobs import DAILY_JOB
-from packaging_assets.resources.built_days import day_fingerprints, dbt_project_hash, record_built_days
+from packaging_assets.resources.built_days import (
+    built_fingerprints,
+    day_fingerprints,
+    dbt_project_hash,
+    record_built_days,
+)
 from packaging_assets.resources.environment import warehouse_for
 from packaging_assets.resources.warehouse import WarehouseError
+from packaging_assets.run_records import RANGE_TAGS
 from packaging_assets.settings import Settings
 
 MORNING = dt.datetime(2025, 1, 10, 3, 0, tzinfo=dt.UTC)
@@ -209,6 +215,104 @@ def test_attempts_before_a_success_leave_no_later_rows_to_people(
     assert tick() == ([], "Tried too often, and left to a person: 2025-01-07.")
 
 
+LONG_DOWN = dt.datetime(2025, 1, 24, 3, 0, tzinfo=dt.UTC)
+"""With seven days to catch up, those from the 17th on are scored."""
+
+
+@pytest.fixture
+def tick_after_long(home: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Any:
+    """One look of the daily schedule after two weeks without any."""
+
+    def look() -> Any:
+        context = dg.build_schedule_context(
+            instance,
+            scheduled_execution_time=LONG_DOWN,
+            resources={"warehouse": warehouse_for(home)},
+            repository_def=definitions.get_repository_def(),
+        )
+        return daily_schedule(home).evaluate_tick(context)
+
+    return look
+
+
+def test_days_that_are_too_old_to_be_scored_are_built_in_one_run(home: Settings, tick_after_long: Any) -> None:
+    for day in ("2025-01-06", "2025-01-07", "2025-01-09"):
+        build(home, day)
+    arrive(home, "2025-01-20")
+    day, range_of_days = tick_after_long().run_requests
+    assert (day.partition_key, day.asset_selection) == ("2025-01-20", None)
+    assert range_of_days.partition_key is None
+    assert {name: range_of_days.tags[name] for name in RANGE_TAGS} == {
+        "dagster/asset_partition_range_start": "2025-01-08",
+        "dagster/asset_partition_range_end": "2025-01-16",
+    }
+    assert range_of_days.asset_selection == [dg.AssetKey("product_features"), dg.AssetKey("package_evidence")]
+
+
+def test_the_run_for_days_that_are_too_old_builds_them_all(
+    home: Settings, definitions: dg.Definitions, tick_after_long: Any, instance: dg.DagsterInstance
+) -> None:
+    build(home, "2025-01-06")
+    (request,) = tick_after_long().run_requests
+    assert definitions.resolve_job_def("daily_inference").asset_layer.selected_asset_keys >= {*request.asset_selection}
+    result = dg.materialize(
+        [asset for asset in definitions.assets or [] if isinstance(asset, dg.AssetsDefinition)],
+        selection=request.asset_selection,
+        instance=instance,
+        tags=request.tags,
+        resources={
+            **(definitions.resources or {}),
+            "dbt": DbtThatBuildsNothing(),
+            "warehouse": warehouse_for(home),
+            "settings": home,
+        },
+    )
+    assert result.success
+    found = built_fingerprints(warehouse_for(home), before=dt.datetime.combine(LONG_DOWN.date(), dt.time()))
+    assert sorted(str(day) for day in found) == [f"2025-01-{number:02}" for number in range(6, 17)]
+    assert tick_after_long().run_requests == []
+
+
+class DbtThatBuildsNothing:
+    def build(self, context: dg.AssetExecutionContext, _variables: object) -> Generator[dg.MaterializeResult]:
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(asset_key=key)
+
+
+def test_a_home_of_which_no_day_was_ever_built_is_left_to_people(home: Settings, tick_after_long: Any) -> None:
+    assert tick_after_long().run_requests == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        (["STARTED"], "A run that builds the days from 2025-01-07 on is queued or under way."),
+        (
+            ["FAILURE", "CANCELED", "FAILURE"],
+            (
+                "10 day(s) from 2025-01-07 to 2025-01-16 are not built, which training needs. Tried too often, and "
+                "left to a person: packaging run warehouse --from 2025-01-07 --to 2025-01-16."
+            ),
+        ),
+        (["FAILURE", "FAILURE", "SUCCESS", "FAILURE"], None),
+    ],
+    ids=["under way", "given up", "tried less often since it succeeded"],
+)
+def test_days_that_are_too_old_are_asked_for_once_at_a_time_and_left_to_people_in_the_end(
+    home: Settings, instance: dg.DagsterInstance, tick_after_long: Any, statuses: list[str], said: str | None
+) -> None:
+    build(home, "2025-01-06")
+    for status in statuses:
+        yesterday = {
+            "dagster/asset_partition_range_start": "2025-01-07",
+            "dagster/asset_partition_range_end": "2025-01-15",
+        }
+        instance.create_run_for_job(_daily_job(), status=dg.DagsterRunStatus(status), tags=yesterday)
+    found = tick_after_long()
+    assert len(found.run_requests) == (1 if said is None else 0)
+    assert (found.skip_message or "").endswith(said or "")
+
+
 def _daily_job(name: str = DAILY_JOB.name) -> Any:
     @dg.op
     def nothing() -> None: ...
@@ -263,7 +367,7 @@ def test_a_schedule_says_what_it_does_and_by_which_settings(settings: Settings) 
         ),
         (
             "Scores each of the last 3 days that has no predictions as soon as its products have arrived, from 04:30 "
-            "UTC of the day after on."
+            "UTC of the day after on. Has older days that are not built built in one run, unscored."
         ),
     ]
 

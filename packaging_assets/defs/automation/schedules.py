@@ -3,18 +3,20 @@
 The daily job waits for its data: from `daily_at` on it looks every quarter of an hour for days whose products have
 arrived and which have no predictions yet, at most `catch_up_days` back, and says which days it is waiting for. So far
 back it also asks once more for a day of which rows were delivered after it had been built. A day whose runs failed or
-were cancelled `daily_attempts` times since one succeeded is left to a person.
+were cancelled `daily_attempts` times since one succeeded is left to a person. Older days that are not built it has
+built, without being scored.
 """
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from packaging_assets.abandoned_runs import UNFINISHED
 from packaging_assets.defs.automation.ended_periods import monthly_schedule, weekly_schedule
+from packaging_assets.defs.automation.missing_days import build_of
 from packaging_assets.jobs import DAILY_JOB
 from packaging_assets.partitions import daily_partitions
 from packaging_assets.resources.built_days import built_fingerprints, day_fingerprints, dbt_project_hash
@@ -52,11 +54,13 @@ class UnpredictedDays:
 class ChangedDays:
     """Days that were built from other deliveries than there are by now (or other SQL), and days that are not built.
 
-    `trouble` says why that cannot be seen.
+    Of the latter, `too_old` are those before the ones that are looked at, oldest first. `trouble` says why that cannot
+    be seen.
     """
 
     outdated: frozenset[dt.date] = frozenset()
     not_built: frozenset[dt.date] = frozenset()
+    too_old: tuple[dt.date, ...] = ()
     trouble: str = ""
 
 
@@ -77,7 +81,8 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
         name="daily_inference_schedule",
         job=DAILY_JOB,
         description=f"Scores each of the last {settings.catch_up_days} days that has no predictions as soon as its "
-        f"products have arrived, from {settings.daily_at:%H:%M} UTC of the day after on.",
+        f"products have arrived, from {settings.daily_at:%H:%M} UTC of the day after on. Has older days that are not "
+        "built built in one run, unscored.",
         cron_schedule="*/15 * * * *",
         execution_timezone="UTC",
     )
@@ -91,8 +96,11 @@ def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
         ready = [day for day in days.open if day in arrived]
         for day in ready:
             yield dg.RunRequest(partition_key=day.isoformat(), run_key=day.isoformat())
-        if not ready:
-            yield dg.SkipReason(" ".join(filter(None, (days.why_none_is_ready, changed.trouble))))
+        build = build_of(context.instance, settings, changed.too_old) if changed.too_old else ""
+        if isinstance(build, dg.RunRequest):
+            yield build
+        elif not ready:
+            yield dg.SkipReason(" ".join(filter(None, (days.why_none_is_ready, changed.trouble, build))))
 
     return daily_inference_schedule
 
@@ -138,7 +146,13 @@ def changed_days(warehouse: Warehouse, settings: Settings, days: Sequence[dt.dat
     return ChangedDays(
         outdated=frozenset(day for day in days if built.get(day, wanted[day]) != wanted[day]),
         not_built=frozenset(days) - built.keys(),
+        too_old=_not_built_before(days[0], built, settings) if built else (),  # of a new home, people build a day first
     )
+
+
+def _not_built_before(end: dt.date, built: Container[dt.date], settings: Settings) -> tuple[dt.date, ...]:
+    days = (settings.first_week + ONE_DAY * number for number in range((end - settings.first_week).days))
+    return tuple(day for day in days if day not in built)
 
 
 def _attempts(instance: dg.DagsterInstance, days: Sequence[dt.date]) -> Counter[str]:
