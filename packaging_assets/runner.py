@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +65,16 @@ PARTITION_KEYS = {
 
 
 class StepFailure(NamedTuple):
-    """A failed step, or a run that failed outside of its steps: the error's class, and what to tell people."""
+    """A failed step, or a run that failed outside of its steps: class, asset (none: outside), what to tell people."""
 
     error: str
-    sentence: str
+    asset: str
+    said: str
+
+    @property
+    def sentence(self) -> str:
+        """What to tell people, with where."""
+        return f"{self.asset}: {self.said}" if self.asset else self.said
 
 
 class JobFailedError(Exception):
@@ -280,7 +286,7 @@ class JobRunner:
             failures = [_failure(event) for event in result.all_events if event.is_step_failure] or [
                 _failure(event) for event in result.all_events if event.is_run_failure
             ]
-            what = "; ".join(failure.sentence for failure in failures) or "see its log in the UI"
+            what = "; ".join(_of_one_cause(failures)) or "see its log in the UI"
             raise JobFailedError(f"{work.job} for {work.partition} failed: {what} (run {run_id})", failures)
         seconds = time.perf_counter() - started
         return JobRun(work.job, work.partition, run_id, seconds, _cache(result), _differing(result))
@@ -336,12 +342,20 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
 
 
 def _failure(event: dg.DagsterEvent) -> StepFailure:
-    where = f"{asset_of_step(event.step_key)}: " if event.step_key else ""  # none: the run failed outside of steps
+    asset = asset_of_step(event.step_key) if event.step_key else ""
     error = raised(event)
     if error is None:
-        return StepFailure("", f"{where}{event.message or 'no message'}")
+        return StepFailure("", asset, event.message or "no message")
     _, said = class_and_sentence(error)
-    return StepFailure(error.cls_name or "", where + (said or error.message.strip()))
+    return StepFailure(error.cls_name or "", asset, said or error.message.strip())
+
+
+def _of_one_cause(failures: Iterable[StepFailure]) -> list[str]:
+    """A sentence for each cause, with all the assets that failed by it."""
+    assets: dict[str, list[str]] = {}
+    for failure in failures:
+        assets.setdefault(failure.said, []).append(failure.asset)
+    return [StepFailure("", ", ".join(of_cause), said).sentence for said, of_cause in assets.items()]
 
 
 def short_name(job: str) -> str:

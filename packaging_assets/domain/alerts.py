@@ -91,10 +91,11 @@ class Alert(BaseModel):
     @property
     def lines(self) -> tuple[str, ...]:
         """The message without its title: a line for each failure, then owner, run and key."""
-        gravest = sorted(self.failures, key=lambda failure: (failure.kind == "check", failure.severity == "warning"))
+        told = _of_one_cause(self.failures)
+        gravest = sorted(told, key=lambda failure: (failure.kind == "check", failure.severity == "warning"))
         shown = sorted(gravest[:MOST_FAILURES_SHOWN], key=_place)
         has_several_owners = len(self.owners) > 1
-        left_out = len(self.failures) - len(shown)
+        left_out = len(told) - len(shown)
         return (
             *(line for failure in shown for line in _lines(failure, has_several_owners)),
             *([f"- and {left_out} more: see the run"] if left_out > 0 else []),
@@ -160,6 +161,21 @@ def sample_alert(owner: str, severity: Severity, sent_at: str) -> Alert:
             ),
         ),
     )
+
+
+def _of_one_cause(failures: Iterable[Failure]) -> list[Failure]:
+    """The same, but steps of one run that failed alike are one: all those, say, that need days that are not built."""
+    causes: dict[Failure, list[Failure]] = {}
+    for failure in failures:
+        is_step = failure.kind == "run" and failure.subject
+        cause = failure.model_copy(update={"key": "", "subject": None}) if is_step else failure
+        causes.setdefault(cause, []).append(failure)
+    return [
+        alike[0].model_copy(update={"subject": ", ".join(str(failure.subject) for failure in alike)})
+        if len(alike) > 1
+        else alike[0]
+        for alike in causes.values()
+    ]
 
 
 def _place(failure: Failure) -> tuple[int, str, int]:

@@ -138,6 +138,11 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def test_what_several_failed_by_is_told_once_with_their_names(project: Any) -> None:
+    with pytest.raises(JobFailedError, match=r"^weekly for 2025-01-06 failed: bag/model, mailer/model: no rows \(run "):
+        project(*(model(name, is_good=False) for name in ("bag", "mailer"))).run("weekly", first=WEEK)
+
+
 def put(runner: JobRunner, *, tags: dict[str, str] | None = None, **options: Any) -> str:
     """A run of the week in Dagster's record, which nothing works at; the latest one."""
     definition = runner.definitions.resolve_job_def("weekly_training")

@@ -41,7 +41,7 @@ class RecordingRunner:
     def run(self, job: str, *, first: str, last: str | None = None, on_step: object) -> JobRun:  # noqa: ARG002
         self.asked.append((job, first, last) if last else (job, first))
         if job in self.fails:
-            raise JobFailedError(f"{job} failed", [StepFailure(self.fails[job], f"{job}/predictions: too dense")])
+            raise JobFailedError(f"{job} failed", [StepFailure(self.fails[job], f"{job}/predictions", "too dense")])
         if job == "daily":
             self.instance.report_runless_asset_event(dg.AssetMaterialization(["daily", "predictions"], partition=first))
         return JobRun(job, first, "run", 0.0, {})

@@ -127,6 +127,17 @@ def test_the_title_counts_what_there_is_several_of(failures: list[Failure], head
     assert alert(*failures).title == f"weekly_training 2025-02-03: {headline}"
 
 
+def test_what_several_steps_of_a_run_failed_by_is_told_once_with_their_names() -> None:
+    other = run_failed("model").model_copy(update={"sentence": "ValueError: too few rows"})
+    message = alert(run_failed("labels"), run_failed("features"), other)
+    assert len(message.failure_keys) == 3
+    told = [line for line in message.lines if line.startswith("-")]
+    assert told == [
+        "- [error] labels, features: ValueError: no rows",
+        "- [error] model: ValueError: too few rows",
+    ]
+
+
 def test_one_owner_is_named_once() -> None:
     body = alert(check("a"), check("b")).body
     assert body.count(SCIENCE) == 1
