@@ -77,10 +77,11 @@ def prune(
     if dry_run:
         _report(plan, "would go", as_json=as_json)
         return
-    if not plan.artifacts and not plan.leftovers:
+    is_empty = not plan.artifacts and not plan.leftovers
+    if is_empty and not store.aside():
         _report(plan, "gone", as_json=as_json)
         return
-    if not yes:
+    if not (yes or is_empty):  # of what a killed prune had set aside, that one had asked
         _report(plan, "would go", as_json=False, to_stderr=as_json)
         click.confirm("Remove them?", abort=True, err=True)
     _refuse_while_running(settings)

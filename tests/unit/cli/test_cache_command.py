@@ -239,6 +239,16 @@ def test_pruning_asks_first_and_says_what_went(home: SmallHome) -> None:
     assert home.run("prune", "--yes").stdout.startswith("gone: 0 artifacts and 0 leftovers, 0 B; 3 are needed")
 
 
+def test_what_a_killed_prune_had_set_aside_goes_though_there_is_nothing_else_to_remove(home: SmallHome) -> None:
+    now = home.current("features")
+    old = home.put_features("older features")
+    home.store.point(now)
+    assert home.store.set_aside(old.uri)
+    home.run("prune")
+    assert home.store.aside() == []
+    assert not list((home.folder / "artifacts" / ".aside").rglob("*"))
+
+
 def test_nothing_is_pruned_while_a_run_is_under_way(home: SmallHome) -> None:
     home.put_features("newer features")
     home.put_split("newer split")
