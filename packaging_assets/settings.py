@@ -38,6 +38,9 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_FILE = "settings.toml"
 DEFAULT_HOME = PROJECT_ROOT / ".packaging"
 
+OWN_ROUTES = ("log", "sns errors", "sns warnings")
+"""Names of the routes that are there without having been set: what was sent is kept by a route's name."""
+
 
 class SettingsError(ValueError):
     """A setting has a value that the platform cannot use; the message names it, its source and the remedy."""
@@ -142,7 +145,9 @@ class Settings(AwsSettings, BaseSettings):
         default=(), description="Where alerts go besides the log file: `[[alert_routes]]` with url, owner, severity."
     )
     alert_owner: str = Field(
-        default="team:packaging-platform", description="Who answers for what no asset's owner answers for."
+        default="team:packaging-platform",
+        min_length=1,
+        description="Who answers for what no asset's owner answers for.",
     )
     alert_look_back_days: int = Field(
         default=7, ge=1, le=366, description="How far back the alert sensor looks when it runs for the first time."
@@ -151,7 +156,7 @@ class Settings(AwsSettings, BaseSettings):
         default=60, ge=1, description="A run that has not started so many minutes after it was asked for is an alert."
     )
     data_late_hours: int = Field(
-        default=6, ge=0, description="A day that is over by so many hours without any products is an alert."
+        default=6, ge=0, le=8_784, description="A day that is over by so many hours without any products is an alert."
     )
 
     name: str = Field(
@@ -185,10 +190,37 @@ class Settings(AwsSettings, BaseSettings):
             raise ValueError(f"it is before first_week, which is {first_week}, so that there would be no day at all")
         return value
 
+    @field_validator("daily_at", "weekly_at", "monthly_at", mode="before")
+    @classmethod
+    def _is_written_out(cls, value: object) -> object:
+        if isinstance(value, int | float):  # which would count as seconds since midnight
+            raise ValueError("it is a number; write hours and minutes, as in 04:30:00")  # noqa: TRY004 - pydantic wants it
+        return value
+
+    @field_validator("daily_at", "weekly_at", "monthly_at")
+    @classmethod
+    def _is_a_minute_in_utc(cls, value: dt.time) -> dt.time:
+        if value.utcoffset():
+            raise ValueError("times are in UTC: write it without an offset")
+        if value.second or value.microsecond:
+            raise ValueError("schedules begin at full minutes: write it without seconds, or with 00 of them")
+        return value.replace(tzinfo=None)
+
+    @field_validator("run_start_minutes")
+    @classmethod
+    def _is_looked_for(cls, value: int, info: ValidationInfo) -> int:
+        days: int | None = info.data.get("alert_look_back_days")
+        if days is not None and value >= days * 24 * 60:
+            raise ValueError(
+                f"runs are looked for that were asked for in the last alert_look_back_days, which are {days}, so that "
+                "none would be told of: give fewer minutes than these have"
+            )
+        return value
+
     @field_validator("alert_routes")
     @classmethod
     def _names_differ(cls, routes: tuple[AlertRoute, ...]) -> tuple[AlertRoute, ...]:
-        names = ["log", *(route.name for route in routes)]
+        names = [*OWN_ROUTES, *(route.name for route in routes)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two routes are called {twice[0]!r}: give each a name of its own")

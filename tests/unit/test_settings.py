@@ -72,6 +72,12 @@ def test_a_relative_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ("THREADS", "1025", "less than or equal to 1024"),
         ("LAST_DAY", "9999-12-31", "less than or equal to 9998-12-31"),
         ("MATURITY_DAYS", "36501", "less than or equal to 36500"),
+        ("DATA_LATE_HOURS", "8785", "less than or equal to 8784"),
+        ("RUN_START_MINUTES", "10080", "in the last alert_look_back_days, which are 7, so that none would be told of"),
+        ("ALERT_OWNER", "", "at least 1 character"),
+        ("DAILY_AT", "03:00+02:00", "times are in UTC: write it without an offset"),
+        ("MONTHLY_AT", "03:00:00.5", "schedules begin at full minutes"),
+        ("WEEKLY_AT", "03:00:30", "schedules begin at full minutes"),
     ],
 )
 def test_an_unusable_value_is_named_with_its_remedy(
@@ -153,6 +159,28 @@ def test_a_day_in_the_homes_file_is_told_as_it_stands_there(tmp_path: Path) -> N
         "Unusable settings: first_week = 2025-01-07: 2025-01-07 is a Tuesday; weeks begin on Mondays: use 2025-01-06."
     )
     assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["daily_at", "weekly_at", "monthly_at"])
+def test_a_number_is_no_time(tmp_path: Path, name: str) -> None:
+    (tmp_path / "settings.toml").write_text(f"{name} = 5\n")
+    with pytest.raises(SettingsError, match=f"^Unusable settings: {name} = 5: it is a number; write hours"):
+        load_settings(tmp_path)
+
+
+def test_a_time_may_say_that_it_is_utc(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('daily_at = 04:30:00\nweekly_at = "05:00Z"\nmonthly_at = "06:15+00:00"\n')
+    settings = load_settings(tmp_path)
+    assert (settings.daily_at, settings.weekly_at) == (dt.time(4, 30), dt.time(5))
+    assert settings.monthly_at == dt.time(6, 15)
+    assert settings.monthly_at.tzinfo is None
+
+
+def test_runs_are_looked_for_longer_than_they_may_wait(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, alert_look_back_days=1, run_start_minutes=1439)
+    assert settings.run_start_minutes == 1439
+    with pytest.raises(SettingsError, match="run_start_minutes = 1440"):
+        load_settings(tmp_path, alert_look_back_days=1, run_start_minutes=1440)
 
 
 def test_a_last_day_before_the_first_is_refused(tmp_path: Path) -> None:
