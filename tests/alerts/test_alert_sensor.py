@@ -333,6 +333,20 @@ def test_a_retry_that_fails_too_is_one_message(home: Home) -> None:
     assert alert.failure_keys == (f"run:{retry}:failed:bag__model",)
 
 
+@pytest.mark.parametrize(("status", "told"), [("Approved", []), ("Rejected", ["bag rejected"])])
+def test_of_a_model_that_a_retry_registers_again_the_last_decision_is_told(
+    home: Home, status: str, told: list[str]
+) -> None:
+    run_id = home.run(registered("Rejected", "enough_rows: 12"), broken(ValueError("the network")), tags=RETRIES)
+    home.take()
+    retry = retry_of(home, run_id, registered(status))
+    home.take(instance=Parented(home.instance))
+    expected = [f"run:{retry}:model:bag:{WEEK}"] * len(told)
+    assert [(alert.title, *alert.failure_keys) for alert in home.kept] == [
+        (f"ad-hoc run {WEEK}: {title}", key) for title, key in zip(told, expected, strict=True)
+    ]
+
+
 def test_a_retry_that_never_comes_is_an_alert_in_the_end(home: Home) -> None:
     run_id = home.run(broken(ValueError("the network")), tags=RETRIES)
     home.take()

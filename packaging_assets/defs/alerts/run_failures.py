@@ -3,8 +3,8 @@
 Of a shadow model nothing is packed and nothing waits for a person: it is told of, once a run and as a warning, if the
 gates rejected it or it could not score.
 
-A run that Dagster retried by itself is read together with its earlier attempts: the last evaluation of a check counts,
-and only the last attempt can have failed.
+A run that Dagster retried by itself is read together with its earlier attempts: the last evaluation of a check and
+the last decision about a model count, and only the last attempt can have failed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,14 +119,14 @@ class RunReader:
         )
 
     def _decisions(self, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> Iterator[Failure]:
-        """A failure for each model version that the gates rejected, or left to a person."""
-        for model, event in _registrations(events):
+        """A failure for each model and week whose last version the gates rejected, or left to a person."""
+        last = {(model, _week(run, event)): event for model, event in _registrations(events)}
+        for (model, week), event in last.items():
             metadata = event.step_materialization_data.materialization.metadata
             stage, status = str(_value(metadata, "stage") or "live"), str(_value(metadata, "status"))
             if (stage, status) not in DECISIONS:
                 continue
             headline, severity = DECISIONS[stage, status]
-            week = str(event.partition or partition_or_range(run) or "-")
             yield Failure(
                 key=run_key(run.run_id, "model", model, week),
                 kind="model",
@@ -183,6 +183,10 @@ def _registrations(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, dg.
     for event in events:
         if event.is_step_materialization and event.asset_key and list(event.asset_key.path[1:]) == [REGISTERED_MODEL]:
             yield event.asset_key.path[0], event
+
+
+def _week(run: dg.DagsterRun, registration: dg.DagsterEvent) -> str:
+    return str(registration.partition or partition_or_range(run) or "-")
 
 
 def _is_shadow(registration: dg.DagsterEvent) -> bool:
