@@ -52,7 +52,12 @@ def threaded_executor(context: dg.InitExecutorContext) -> "ThreadedExecutor":
     """Runs independent steps at the same time, in threads of the run's process."""
     config: Any = context.executor_config
     retries = RetryMode.from_config(config["retries"]) or RetryMode.ENABLED
-    return ThreadedExecutor(retries, config["max_concurrent"] or default_concurrency())
+    most = config["max_concurrent"] or default_concurrency()
+    if most < 1:  # no step would ever begin
+        raise dg.DagsterInvariantViolationError(
+            f"max_concurrent is {most}; at least 1 step has to run, and null means as many as there are cores"
+        )
+    return ThreadedExecutor(retries, most)
 
 
 def default_concurrency() -> int:

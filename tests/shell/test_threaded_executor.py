@@ -94,6 +94,16 @@ def test_no_more_steps_run_than_asked_for(instance):
     assert most == [1] * 5
 
 
+def test_fewer_than_no_steps_at_the_same_time_are_refused(instance):
+    job = job_of(step("one", lambda _: None))
+    created = create_run(instance, job, max_concurrent=-1)
+
+    result = execute_run(InMemoryJob(job), created, instance)
+
+    (failure,) = [event for event in result.all_events if event.is_run_failure]
+    assert "max_concurrent is -1; at least 1 step has to run, and null means as many as there are cores" in str(failure)
+
+
 def test_a_pool_of_one_lets_one_step_in_and_the_next_at_once(instance):
     under_way, most, lock, times = [], [], threading.Lock(), {}
 
