@@ -57,3 +57,22 @@ def test_the_excess_is_beyond_the_words_that_are_expected_to_be_new():
     assert (found["share"], found["expected_share"]) == (4 / 6, 0.5)
     assert found["excess"] == pytest.approx(1 / 6)
     assert found["examples"] == ["jar", "tin", "tub", "urn"]
+
+
+def test_at_most_five_new_words_are_named_the_most_frequent_first_and_equals_by_the_alphabet():
+    counter = WordCounter(describe_words(pa.array(["box"])))
+    counter.add(pa.array(["f e d c b a", "F e f"]))
+
+    assert counter.compare()["examples"] == ["f", "e", "a", "b", "c"]
+
+
+def test_of_the_new_words_so_far_only_the_most_frequent_are_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(title_words, "KEPT_EXAMPLES", 2)
+    counter = WordCounter(describe_words(pa.array(["box"])))
+    counter.add(pa.array(["c c c c a a a b b"]))
+    counter.add(pa.array(["b b b"]))
+
+    found = counter.compare()
+
+    assert found["examples"] == ["c", "a"]
+    assert (found["words"], found["share"]) == (12, 1.0)
