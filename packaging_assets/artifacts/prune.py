@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from packaging_assets.artifacts.store import Artifact, ArtifactError, ArtifactStore, PrunableStore
+from packaging_assets.artifacts.store import Artifact, ArtifactError, ArtifactStore, MissingArtifactError, PrunableStore
 
 EXPERIMENTS = "experiments/"
 """Beginning of the URIs of experiments, which are made to be thrown away."""
@@ -60,20 +60,22 @@ class PrunePlan:
 def plan_prune(store: PrunableStore, references: References, policy: PrunePolicy, *, now: dt.datetime) -> PrunePlan:
     """Look what may go; nothing is changed."""
     listing = Listing.of(store)
-    needed = frozenset(_needed(store, listing, references(), policy, now))
-    newest = _newest(store, listing, policy.keep)
+    times = _Times.of(store, listing)
+    old_enough = {uri for uri, made_at in times.made_at.items() if now - made_at >= policy.age}
+    needed = frozenset(_needed(store, listing, references(), policy, old_enough))
+    newest = _newest(listing, times, policy.keep)
     idle = [
         artifact
         for uri, artifact in listing.artifacts.items()
         if uri not in needed and uri not in newest and (policy.experiments or not is_experiment(uri))
     ]
-    old = [artifact for artifact in idle if _is_old(store, artifact, policy, now)]
+    old = [artifact for artifact in idle if artifact.uri in old_enough]
     return PrunePlan(
         artifacts={artifact.uri: artifact.total_bytes for artifact in old},
         leftovers=store.leftovers(untouched_for=policy.grace),
         needed=needed,
-        young=frozenset(artifact.uri for artifact in idle) - {artifact.uri for artifact in old},
-        damaged=listing.damaged,
+        young=frozenset(artifact.uri for artifact in idle) - old_enough - times.damaged.keys(),
+        damaged={**listing.damaged, **times.damaged},
     )
 
 
@@ -134,9 +136,30 @@ class Listing:
         for uri in store.uris():
             try:
                 artifacts[uri] = store.get(uri)
+            except MissingArtifactError:
+                continue  # removed since it was listed
             except ArtifactError as error:
                 damaged[uri] = str(error)
         return cls(artifacts, damaged)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """When artifacts were made, by URI, and what is wrong with those that do not say; such a one stays."""
+
+    made_at: Mapping[str, dt.datetime]
+    damaged: Mapping[str, str]
+
+    @classmethod
+    def of(cls, store: ArtifactStore, listing: Listing) -> "_Times":
+        made_at: dict[str, dt.datetime] = {}
+        damaged: dict[str, str] = {}
+        for uri, artifact in listing.artifacts.items():
+            try:
+                made_at[uri] = store.computed_at(artifact)
+            except ArtifactError as error:
+                damaged[uri] = str(error)
+        return cls(made_at, damaged)
 
 
 def made_from(store: ArtifactStore, listing: Listing, roots: Iterable[str]) -> set[str]:
@@ -164,12 +187,12 @@ def made_from(store: ArtifactStore, listing: Listing, roots: Iterable[str]) -> s
 
 
 def _needed(
-    store: PrunableStore, listing: Listing, referenced: Set[str], policy: PrunePolicy, now: dt.datetime
+    store: PrunableStore, listing: Listing, referenced: Set[str], policy: PrunePolicy, old_enough: Set[str]
 ) -> set[str]:
     pointed = {
         uri
-        for uri, artifact in listing.artifacts.items()
-        if store.pointed(uri) and not (_may_go_though_current(uri, policy) and _is_old(store, artifact, policy, now))
+        for uri in listing.artifacts
+        if store.pointed(uri) and not (_may_go_though_current(uri, policy) and uri in old_enough)
     }
     return made_from(store, listing, pointed | referenced)
 
@@ -178,19 +201,15 @@ def _may_go_though_current(uri: str, policy: PrunePolicy) -> bool:
     return policy.experiments and is_experiment(uri)
 
 
-def _is_old(store: PrunableStore, artifact: Artifact, policy: PrunePolicy, now: dt.datetime) -> bool:
-    return now - store.computed_at(artifact) >= policy.age
-
-
-def _newest(store: PrunableStore, listing: Listing, keep: int) -> set[str]:
+def _newest(listing: Listing, times: _Times, keep: int) -> set[str]:
     """The newest `keep` of each partition."""
-    partitions: dict[tuple[str, str | None], list[Artifact]] = defaultdict(list)
-    for artifact in listing.artifacts.values():
-        partitions[artifact.asset_key, artifact.partition].append(artifact)
+    partitions: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for uri in times.made_at:
+        artifact = listing.artifacts[uri]
+        partitions[artifact.asset_key, artifact.partition].append(uri)
     newest: set[str] = set()
-    for artifacts in partitions.values():
-        by_age = sorted(artifacts, key=lambda artifact: (store.computed_at(artifact), artifact.uri), reverse=True)
-        newest |= {artifact.uri for artifact in by_age[:keep]}
+    for uris in partitions.values():
+        newest.update(sorted(uris, key=lambda uri: (times.made_at[uri], uri), reverse=True)[:keep])
     return newest
 
 

@@ -48,17 +48,21 @@ cache.add_command(prune)
 def list_artifacts(settings: Settings, pattern: str, partition: str | None, *, as_json: bool) -> None:
     """List artifacts, by asset and partition; * marks the current ones."""
     from packaging_assets.artifacts.prune import Listing
+    from packaging_assets.artifacts.store import ArtifactError
     from packaging_assets.resources.artifact_references import registry_references
     from packaging_assets.resources.environment import artifact_store_for, model_registry_for
 
     store = artifact_store_for(settings)
     listing = Listing.of(store)
     references = registry_references(model_registry_for(settings), store)
-    found = [
-        _described(store, artifact, references.get(uri, []))
-        for uri, artifact in listing.artifacts.items()
-        if fnmatch.fnmatchcase(artifact.asset_key, pattern) and partition in (None, artifact.partition)
-    ]
+    found: list[dict[str, Any]] = []
+    problems = list(listing.damaged.values())
+    for uri, artifact in listing.artifacts.items():
+        if fnmatch.fnmatchcase(artifact.asset_key, pattern) and partition in (None, artifact.partition):
+            try:
+                found.append(_described(store, artifact, references.get(uri, [])))
+            except ArtifactError as error:
+                problems.append(str(error))
     if as_json:
         from packaging_assets.cli.models_output import print_json
 
@@ -67,7 +71,7 @@ def list_artifacts(settings: Settings, pattern: str, partition: str | None, *, a
         _print_table(found)
     else:
         click.echo(f"No such artifacts in {store.location}.")
-    for problem in listing.damaged.values():
+    for problem in problems:
         click.echo(problem, err=True)
 
 

@@ -150,6 +150,43 @@ def test_a_damaged_artifact_is_left_alone_and_told(shelf, tmp_path):
     assert "content.txt is missing" in gone.damaged[old.uri]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("confirmed.json", "{", "is not JSON"),
+        ("provenance.json", '{"computed_at": "May"}', "at 'May', which is no time"),
+    ],
+)
+def test_an_artifact_that_does_not_say_how_old_it_is_stays_and_the_others_go(shelf, tmp_path, name, text, said):
+    undated, old = shelf.put("labels", "undated"), shelf.put("labels", "old")
+    path = tmp_path / "artifacts" / undated.uri / name
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    gone = shelf.prune()
+    assert gone.artifacts == {old.uri: 3}
+    assert list(gone.damaged) == [undated.uri]
+    assert said in gone.damaged[undated.uri]
+    assert gone.young == frozenset()
+    assert shelf.store.uris() == [undated.uri]
+
+
+def test_what_an_artifact_that_does_not_say_how_old_it_is_was_made_from_stays(shelf, tmp_path):
+    split = shelf.put("mailer/split", "split")
+    model = shelf.put("mailer/model", "model", made_from=[split], is_current=True)
+    (tmp_path / "artifacts" / model.uri / "confirmed.json").write_text("{")
+    assert shelf.prune().artifacts == {}
+    assert set(shelf.store.uris()) == {split.uri, model.uri}
+
+
+def test_what_another_prune_removes_meanwhile_is_not_damaged(shelf):
+    old, gone = shelf.put("labels", "old"), shelf.put("labels", "gone")
+    listed = shelf.store.uris()
+    shelf.store.uris = lambda: listed
+    shelf.store.set_aside(gone.uri)
+    plan = plan_prune(shelf.store, nothing, ALL, now=NOW)
+    assert (plan.artifacts, plan.damaged) == ({old.uri: 3}, {})
+
+
 def test_what_killed_runs_left_goes_and_a_working_ones_folder_stays(shelf, tmp_path):
     staging = tmp_path / "artifacts" / ".staging"
     shelf.now = dt.datetime.now(dt.UTC) + 2 * DAY

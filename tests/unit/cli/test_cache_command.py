@@ -249,6 +249,17 @@ def test_what_a_killed_prune_had_set_aside_goes_though_there_is_nothing_else_to_
     assert not list((home.folder / "artifacts" / ".aside").rglob("*"))
 
 
+def test_an_artifact_that_does_not_say_how_old_it_is_hides_no_other(home: SmallHome) -> None:
+    undated = home.current("mailer/split")
+    (home.folder / "artifacts" / undated.uri / "confirmed.json").write_text("{")
+    listed = home.run("list", "--json")
+    assert [line["asset"] for line in json.loads(listed.stdout)] == ["features", "labels"]
+    assert "confirmed.json is not JSON. Delete the folder" in listed.stderr
+    pruned = home.run("prune", "--yes")
+    assert pruned.stdout.startswith("gone: 0 artifacts and 0 leftovers, 0 B; 3 are needed")
+    assert pruned.stderr.startswith("left alone: Damaged artifact: ")
+
+
 def test_nothing_is_pruned_while_a_run_is_under_way(home: SmallHome) -> None:
     home.put_features("newer features")
     home.put_split("newer split")
