@@ -257,7 +257,9 @@ def test_what_is_stored_in_order_is_put_in_order_within_its_hours_as_it_is_read(
         parameters = {"slice_start": MIDNIGHT, "slice_end": MIDNIGHT + 48 * HOUR}
         found = open_slices(connection, slices, parameters, slice_rows=25_000).read_all()
         expected = connection.sql("select * from moments order by seen_at, number").to_arrow_table()
+        threads = connection.sql("select current_setting('threads')").fetchall()
     assert found.equals(expected)
+    assert threads == [(2,)]  # as before: one alone reads what is stored in order
 
 
 def test_texts_that_repeat_eight_times_are_written_once(tmp_path: Path) -> None:

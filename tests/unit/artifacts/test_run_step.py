@@ -5,6 +5,7 @@ import json
 import pytest
 from pydantic import BaseModel
 
+from packaging_assets.artifacts.job import JobFacts
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.run_step import run_step
 from packaging_assets.artifacts.store import ArtifactError, ArtifactInput
@@ -63,7 +64,7 @@ def run(store, run_in):
 
 @pytest.fixture
 def run_in():
-    def run_words(store, text, *, step=count_words, run_id="run-1", use_cache=True, **params):
+    def run_words(store, text, *, step=count_words, run_id="run-1", use_cache=True, compute=None, **params):
         return run_step(
             store,
             step,
@@ -72,7 +73,7 @@ def run_in():
             inputs={"text": text},
             params=CountParams(**params),
             provenance={"run_id": run_id},
-            compute=InProcessCompute(),
+            compute=compute or InProcessCompute(),
             use_cache=use_cache,
         )
 
@@ -92,7 +93,8 @@ def test_a_miss_computes_commits_and_points(store, run, tmp_path):
     assert result.artifact.fingerprint == result.parts.fingerprint
     assert store.parts(result.artifact) == result.parts
     assert set(result.artifact.provenance) == {"run_id", "seconds", "computed_at"}
-    assert 0 < result.artifact.provenance["seconds"] <= result.seconds
+    assert 0 < result.artifact.provenance["seconds"] <= result.seconds < 60
+    assert (result.is_confirmed, result.differing_files, result.job) == (False, (), None)
 
 
 def test_a_hit_opens_nothing_computes_nothing_and_names_the_run_that_did(run):
@@ -146,6 +148,40 @@ def test_computing_again_with_the_same_outcome_confirms_the_artifact(store, run,
     assert len(store.committed("words", WEEK)) == 1
     confirmed = json.loads((tmp_path / "artifacts" / again.artifact.uri / "confirmed.json").read_text())
     assert confirmed["run_id"] == "run-2"
+
+
+def test_what_is_computed_again_becomes_the_current_one(store, run):
+    first, second = run(Text("one")), run(Text("one two"))
+    assert store.current("words", WEEK) == second.artifact
+    again = run(Text("one"), use_cache=False)
+    assert (again.is_confirmed, store.current("words", WEEK)) == (True, first.artifact)
+
+
+JOB = JobFacts(name="words-1", kind="processing", instance_type="ml.m5.large", instance_count=1, seconds=60.0)
+
+
+class Jobs(InProcessCompute):
+    """A compute whose work is a job, and which notes what is current when the job is let go of."""
+
+    def __init__(self, store):
+        self.store = store
+        self.released = []
+
+    def run(self, *args, **options):
+        super().run(*args, **options)
+        return JOB
+
+    def release(self, job):
+        self.released.append((job.name, self.store.current("words", WEEK)))
+
+
+def test_a_job_is_let_go_of_once_its_output_is_current_and_not_on_a_hit(store, run):
+    jobs = Jobs(store)
+    first = run(Text("one"), compute=jobs)
+    assert first.job == JOB
+    assert jobs.released == [("words-1", first.artifact)]
+    assert run(Text("one"), compute=jobs).job is None
+    assert len(jobs.released) == 1
 
 
 def test_an_expired_artifact_is_computed_again_once(tmp_path, run_in):

@@ -146,6 +146,13 @@ def test_a_moved_source_is_a_changed_project(project: Path) -> None:
     assert dbt_project_hash(project) != before
 
 
+def test_the_order_in_which_the_disk_lists_sources_does_not_matter(project: Path, monkeypatch) -> None:
+    before, listed = dbt_project_hash(project), list(project.rglob("*"))
+    for order in (listed, listed[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda _folder, _pattern, order=order: iter(order))
+        assert dbt_project_hash(project) == before
+
+
 @pytest.mark.parametrize("name", ["target/run.sql", "logs/x.yml", "dbt_packages/p/m.sql", "README.md"])
 def test_what_dbt_writes_is_no_source(project: Path, name: str) -> None:
     before = dbt_project_hash(project)
