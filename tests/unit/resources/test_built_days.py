@@ -1,4 +1,5 @@
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_the_order_of_arrival_does_not_matter(warehouse: DuckDBWarehouse, tmp_pa
     assert fingerprints(warehouse) == fingerprints(other)
 
 
+def test_a_fingerprint_is_of_the_project_and_the_sorted_deliveries(warehouse: DuckDBWarehouse) -> None:
+    for delivery in "hbfadgce":
+        deliver(warehouse, delivery, "2025-01-06")
+    expected = hashlib.sha256(b"sql\na\nb\nc\nd\ne\nf\ng\nh").hexdigest()
+    assert fingerprints(warehouse, DAYS[:1]) == {FIRST: expected}
+
+
 def test_no_days_have_no_fingerprints(warehouse: DuckDBWarehouse) -> None:
     assert fingerprints(warehouse, days=[]) == {}
 
@@ -93,6 +101,16 @@ def test_a_version_depends_on_the_days_before_and_no_others(warehouse: DuckDBWar
     assert version_before(warehouse, END, needed=DAYS) == version
     record_built_days(warehouse, {DAYS[2]: "again"})
     assert version_before(warehouse, END, needed=DAYS) != version
+
+
+def test_a_version_does_not_depend_on_the_order_in_which_days_were_built(warehouse: DuckDBWarehouse) -> None:
+    built = {day: f"of {day}" for day in DAYS}
+    for days in (DAYS, DAYS[::-1]):
+        forget_built_days(warehouse, DAYS)
+        for day in days:
+            record_built_days(warehouse, {day: built[day]})
+        expected = "\n".join(f"{day} of {day}" for day in DAYS)
+        assert version_before(warehouse, END, needed=DAYS) == hashlib.sha256(expected.encode()).hexdigest()
 
 
 def test_other_days_built_from_the_same_are_another_version(warehouse: DuckDBWarehouse) -> None:
