@@ -105,9 +105,13 @@ def prune(store: PrunableStore, references: References, policy: PrunePolicy, *, 
 
 
 def settle_aside(store: PrunableStore, references: References) -> Set[str]:
-    """Put back what is referenced, delete the rest of what is set aside, and return what was put back."""
+    """Put back what is referenced, delete the rest of what is set aside, and return what was put back.
+
+    What a pointer names goes back as well: whoever set it aside was killed before looking for a pointer again.
+    """
     aside = store.aside()
-    kept = frozenset(references()).intersection(aside) if aside else frozenset[str]()
+    referenced = references() if aside else frozenset[str]()
+    kept = frozenset(uri for uri in aside if uri in referenced or store.pointed(uri))
     for uri in aside:
         if uri in kept:
             store.put_back(uri)

@@ -30,6 +30,9 @@ GIVEN_UP_AFTER = dt.timedelta(minutes=5)
 
 PRUNING_TAKES_AT_MOST = dt.timedelta(hours=1)
 
+ATTEMPTS = 20
+"""Of a conditional put that others come in between of; each takes one of them to have succeeded."""
+
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -87,7 +90,7 @@ class S3Removal:
         parse_uri(uri)
         manifest = self.objects.get(f"{ASIDE}/{uri}/{MANIFEST}")
         if manifest is not None:
-            self.objects.put_new(f"{uri}/{MANIFEST}", manifest.body)
+            put_manifest(self.objects, uri, manifest.body)  # else discarding would take the files as well
             self.discard(uri)
 
     def discard(self, uri: str) -> None:
@@ -220,6 +223,22 @@ class S3Removal:
     def _is_free(self, held: StoredObject, owner: str) -> bool:
         said = json.loads(held.body)
         return said["owner"] == owner or dt.datetime.fromisoformat(said["until"]) < self.clock()
+
+
+def put_manifest(objects: S3Objects, uri: str, manifest: bytes) -> StoredObject:
+    """Put an artifact's manifest at its place, and give the one that is in force: this one, or one that came first.
+
+    Raises:
+        ArtifactError: S3 neither has one nor takes this one.
+    """
+    for _ in range(ATTEMPTS):
+        objects.put_new(f"{uri}/{MANIFEST}", manifest)
+        found = objects.get(f"{uri}/{MANIFEST}")
+        if found is not None:
+            return found
+    raise ArtifactError(
+        f"{objects.uri(uri)}/{MANIFEST} was neither there nor could it be written, {ATTEMPTS} times: run this again."
+    )
 
 
 def folder_of(manifest: StoredObject) -> str:

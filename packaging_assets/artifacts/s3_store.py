@@ -29,7 +29,7 @@ from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
 from packaging_assets.artifacts.manifest import ManifestError, artifact_of, describe_artifact, file_names
 from packaging_assets.artifacts.s3_objects import S3Objects, StoredObject, encryption_arguments
-from packaging_assets.artifacts.s3_removal import S3Removal, folder_of
+from packaging_assets.artifacts.s3_removal import ATTEMPTS, S3Removal, folder_of, put_manifest
 from packaging_assets.artifacts.step import Origin
 from packaging_assets.artifacts.store import (
     CONFIRMED,
@@ -43,9 +43,6 @@ from packaging_assets.artifacts.store import (
     parse_uri,
     partition_path,
 )
-
-ATTEMPTS = 20
-"""Of a conditional put that others come in between of; each takes one of them to have succeeded."""
 
 
 class S3ArtifactStore:
@@ -115,7 +112,7 @@ class S3ArtifactStore:
         said = {"computed_at": self._clock().isoformat(), **provenance}
         manifest = _as_json({**described, "folder": name, "provenance": said, "parts": asdict(parts)})
         self._objects.upload_folder(folder, f"{uri}/{name}")
-        committed = self._put_manifest(uri, manifest)
+        committed = put_manifest(self._objects, uri, manifest)
         if folder_of(committed) != name:
             self._remove_unused(f"{uri}/{name}/")
         shutil.rmtree(folder)
@@ -273,18 +270,6 @@ class S3ArtifactStore:
     @functools.cached_property
     def _removal(self) -> S3Removal:
         return S3Removal(self._objects, self._clock)
-
-    def _put_manifest(self, uri: str, manifest: bytes) -> StoredObject:
-        """The manifest that is in force: this one, or the one that came first."""
-        for _ in range(ATTEMPTS):
-            self._objects.put_new(f"{uri}/{MANIFEST}", manifest)
-            found = self._objects.get(f"{uri}/{MANIFEST}")
-            if found is not None:
-                return found
-        raise ArtifactError(
-            f"{self._objects.uri(uri)}/{MANIFEST} was neither there nor could it be written, {ATTEMPTS} times: run "
-            "this again."
-        )
 
     def _remove_unused(self, place: str) -> None:
         """Delete the files of a commit that came second; who may not delete leaves them, and a prune finds them."""

@@ -11,6 +11,7 @@ import pytest
 from artifact_examples import DAY, KEY, NOW, PARTS, WEEK, parts_of
 from blake3 import blake3
 
+from packaging_assets.artifacts import s3_store
 from packaging_assets.artifacts.local_store import LocalArtifactStore
 from packaging_assets.artifacts.manifest import RESERVED
 from packaging_assets.artifacts.prune import PrunePolicy, prune
@@ -254,7 +255,7 @@ def test_a_commit_that_is_killed_leaves_nothing_that_looks_finished(store, commi
         raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(S3ArtifactStore, "_put_manifest", die)
+        patch.setattr(s3_store, "put_manifest", die)
         with pytest.raises(KilledError):
             commit({"a.txt": "123"})
     assert store.find(KEY, WEEK, PARTS.fingerprint) is None
@@ -399,6 +400,42 @@ def test_a_put_back_that_was_killed_halfway_can_be_done_again_or_discarded(store
         settle(artifact.uri)
         assert (store.uris(), store.aside()) == ([artifact.uri], [])
         store.verify(artifact)
+
+
+def test_a_put_back_that_s3_would_not_write_for_others_sake_loses_nothing(store, commit):
+    """S3 answers 409 to a conditional put while another is under way, which may fail."""
+    artifact = commit({"a.txt": "1"})
+    store.set_aside(artifact.uri)
+    objects = store._objects
+    real, refusals = objects.put_new, [False, False]
+    object.__setattr__(objects, "put_new", lambda key, body: refusals.pop() if refusals else real(key, body))
+    store.put_back(artifact.uri)
+    assert (store.uris(), store.aside()) == ([artifact.uri], [])
+    store.verify(artifact)
+
+
+def test_a_put_back_that_s3_never_writes_is_an_error_and_stays_aside(store, commit):
+    artifact = commit({"a.txt": "1"})
+    store.set_aside(artifact.uri)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Objects, "put_new", lambda *_: False)
+        with pytest.raises(ArtifactError, match=r"manifest\.json was neither there nor could it be written, 20 times"):
+            store.put_back(artifact.uri)
+    assert store.aside() == [artifact.uri]
+    store.put_back(artifact.uri)
+    store.verify(artifact)
+
+
+def test_what_is_pointed_at_comes_back_also_when_the_prune_that_set_it_aside_was_killed(store, commit, objects):
+    """It had looked, and found no pointer; then it was set, and the prune was killed before it looked again."""
+    artifact = commit({"a.txt": "1"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Removal, "pointed", lambda *_: False)
+        assert store.set_aside(artifact.uri)
+    objects.put(f"{KEY}/{WEEK}/current", f"{artifact.fingerprint}\n".encode())
+    assert prune(store, frozenset, PrunePolicy(), now=NOW).artifacts == {}
+    assert store.current(KEY, WEEK) == artifact
+    store.verify(artifact)
 
 
 def test_what_is_discarded_leaves_no_object(store, commit, objects):
