@@ -6,7 +6,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
 from packaging_assets.threads.executor import threaded_executor
-from packaging_assets.threads.priorities import COMPUTE_SECONDS, LEARNS, path_seconds
+from packaging_assets.threads.priorities import COMPUTE_SECONDS, LEADS_TO_LEARNING, LEARNS, path_seconds
 
 ONE_AT_A_TIME = {
     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -79,6 +79,10 @@ def test_what_was_never_computed_goes_last_and_in_the_order_of_the_plan(instance
 
 
 def test_a_priority_that_is_no_number_counts_as_none(instance, started):
-    run(instance, asset("a", started, op_tags={"dagster/priority": "high"}), asset("b", started, op_tags=LEARNS))
+    run(
+        instance,
+        asset("a", started, op_tags={"dagster/priority": "high"}),
+        asset("b", started, op_tags=LEADS_TO_LEARNING),
+    )
 
     assert started == ["b", "a"]

@@ -369,6 +369,22 @@ def test_a_container_without_limits_has_what_the_machine_has(tmp_path):
     assert bare[0] == len(os.sched_getaffinity(0))
 
 
+def test_the_cores_are_those_that_this_process_may_use_or_all_where_the_system_does_not_say(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5} if process == 0 else set(), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert usable_cores(tmp_path) == 3
+
+    (tmp_path / "cpu.max").write_text("200000 100000\n")
+    assert usable_cores(tmp_path) == 2
+
+    (tmp_path / "cpu.max").write_text("20000 100000\n")
+    assert usable_cores(tmp_path) == 1
+
+    (tmp_path / "cpu.max").unlink()
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert usable_cores(tmp_path) == 64
+
+
 @pytest.mark.parametrize(("cores", "steps_of_memory", "expected"), [(4, 8, 4), (4, 2.5, 2), (2, 0.5, 1)])
 def test_as_many_steps_as_cores_and_memory_allow(monkeypatch, cores, steps_of_memory, expected):
     module = "packaging_assets.threads.executor"
