@@ -42,3 +42,12 @@ def test_of_many_products_every_so_many_th_is_described(tmp_path: Path, monkeypa
     assert profile["rows"] == 10
     assert profile["numeric"]["weight_kg"]["edges"] == pytest.approx(np.arange(9, 90, 9))
     assert profile["title"] is None
+
+
+@pytest.mark.parametrize(("most", "described"), [(100, 100), (99, 50), (50, 50), (49, 34)])
+def test_no_more_products_are_described_than_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, described: int
+):
+    monkeypatch.setattr(catalogue_profiles, "MAX_ROWS", most)
+
+    assert profile_catalogue(write_parts(tmp_path), FEATURES)["rows"] == described
