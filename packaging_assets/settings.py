@@ -325,7 +325,20 @@ class Settings(AwsSettings, BaseSettings):
         """Add the home's `settings.toml` below the environment."""
         given = {**env_settings(), **init_settings()}
         home = Path(given.get("home", cls.model_fields["home"].default)).expanduser()
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / SETTINGS_FILE)
+        return init_settings, env_settings, _HomesFile(settings_cls, home / SETTINGS_FILE)
+
+
+class _HomesFile(TomlConfigSettingsSource):
+    """The settings of a home's own file, which is found by the home and so cannot name another."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        if "home" in found:
+            raise SettingsError(
+                f"{self.toml_file_path} sets home, which is the folder that it lies in: delete the line, and name "
+                "another home by --home or PACKAGING_HOME."
+            )
+        return found
 
 
 def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
@@ -343,6 +356,8 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
         )
     try:
         return Settings(**overrides)
+    except SettingsError:
+        raise
     except ValidationError as error:
         problems = "; ".join(_described(problem) for problem in error.errors())
     except UnreadableSettingError as error:  # names field and source, and not the value

@@ -123,6 +123,16 @@ def test_a_list_that_is_no_json_is_named_with_its_remedy(tmp_path: Path, monkeyp
         load_settings(tmp_path)
 
 
+def test_a_homes_file_names_no_other_home(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('home = "elsewhere"\n')
+    with pytest.raises(SettingsError) as error:
+        load_settings(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path / 'settings.toml'} sets home, which is the folder that it lies in: delete the line, and name "
+        "another home by --home or PACKAGING_HOME."
+    )
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("threads: 2\n")
     with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML: .* \(at line 1, column 8\)"):
