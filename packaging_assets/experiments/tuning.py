@@ -31,10 +31,11 @@ NOT_THE_VALUES = (
 )
 """What ends a search, since another trial would fare no better: what is wrong with data, home or machines."""
 
-LEARNERS_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+LEARNERS_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What a learner raises, one of one's own above all, of which values are too much: at a high learning rate its scores
-may be no numbers any more. The same code trained the model as its YAML has it before the first trial. A search that
-ended here would end here whenever it is taken up again, since the same values come next."""
+may be no numbers any more, and so many trees may not fit in memory. The same code trained the model as its YAML has it
+before the first trial. A search that ended here would end here whenever it is taken up again, since the same values
+come next."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,6 +183,7 @@ def failing_at_depth_4(error: Exception) -> Callable[..., Measure]:
     [
         (ValueError("Out of range float values are not JSON compliant: nan"), "ValueError: Out of range float"),
         (FloatingPointError("overflow"), "FloatingPointError: overflow"),
+        (MemoryError("Unable to allocate 38 GiB"), "MemoryError: Unable to allocate 38 GiB"),
         (JobFailedError("Training job t-1 failed: exit code: 1\nThe end of its log:\n..."), "JobFailedError: Training"),
     ],
 )
