@@ -123,6 +123,20 @@ def test_a_list_that_is_no_json_is_named_with_its_remedy(tmp_path: Path, monkeyp
         load_settings(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["alert_routes", "promotion_key", "redshift_password", "state_database_url"])
+def test_what_may_hold_a_secret_is_refused_without_being_shown(tmp_path: Path, name: str) -> None:
+    (tmp_path / "settings.toml").write_text(f"{name} = 271828\n")
+    with pytest.raises(SettingsError) as error:
+        load_settings(tmp_path)
+    assert str(error.value).startswith(f"Unusable settings: {name} = (not shown): Input should be a valid ")
+    assert "271828" not in str(error.value)
+
+
+def test_every_secret_is_known_to_be_one() -> None:
+    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert secret == {"promotion_key", "redshift_password", "state_database_url"}
+
+
 def test_a_homes_file_names_no_other_home(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text('home = "elsewhere"\n')
     with pytest.raises(SettingsError) as error:
