@@ -52,7 +52,9 @@ class AlertRoute(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = Field(description="Where to send, as `apprise` writes it: `slack://...`, `mailtos://...`, ...")
-    owner: str | None = Field(default=None, description="Only what this owner answers for; none means everything.")
+    owner: str | None = Field(
+        default=None, min_length=1, description="Only what this owner answers for; none means everything."
+    )
     severity: Literal["error", "warning"] = Field(
         default="warning", description="From which severity on; a warning route also takes errors."
     )

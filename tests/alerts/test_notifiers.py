@@ -182,6 +182,7 @@ def test_routes_come_from_the_settings_after_the_log(tmp_path: Path) -> None:
         (f'url = "slack://{SECRET}"\nseverity = "grave"', "alert_routes.0.severity"),
         (f'url = "slack://{SECRET}"\n[[alert_routes]]\nurl = "slack://{SECRET}"', "two routes are called"),
         (f'url = "slack://{SECRET}"\nname = "log"', "two routes are called 'log'"),
+        (f'url = "slack://{SECRET}"\nowner = ""', "alert_routes.0.owner = (not shown): String should have at least 1"),
         (f'url = "slack://{SECRET}"\nname = "sns errors"', "two routes are called 'sns errors'"),
         (f'url = "slack://{SECRET}"\nname = "sns warnings"', "two routes are called 'sns warnings'"),
     ],
