@@ -209,10 +209,10 @@ class S3ArtifactStore:
         self._objects.put(f"{artifact.uri}/{CONFIRMED}", _as_json(confirmed))
 
     def computed_at(self, artifact: Artifact) -> dt.datetime:
-        """When it was computed or last confirmed."""
+        """When it was computed or last confirmed; what confirms may be about one that was set aside since."""
         confirmed = self._objects.get(f"{artifact.uri}/{CONFIRMED}")
-        said = artifact.provenance if confirmed is None else json.loads(confirmed.body)
-        return dt.datetime.fromisoformat(said["computed_at"])
+        said = [artifact.provenance, *([] if confirmed is None else [json.loads(confirmed.body)])]
+        return max(dt.datetime.fromisoformat(each["computed_at"]) for each in said)
 
     def is_expired(self, artifact: Artifact) -> bool:
         """Whether it is older than the store's `max_age`."""

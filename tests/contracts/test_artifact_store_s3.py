@@ -380,7 +380,7 @@ def test_a_pointer_to_what_is_set_aside_at_that_moment_is_taken_back(store, comm
     assert store.current(KEY, WEEK) == (before if has_pointer else None)
 
 
-def test_discarding_harms_nothing_that_has_been_committed_since(store, commit, artifact_clock):
+def test_discarding_harms_nothing_that_has_been_committed_since(store, commit, objects, artifact_clock):
     artifact = commit({"a.txt": "1"})
     store.confirm(artifact, provenance={})
     store.set_aside(artifact.uri)
@@ -388,6 +388,20 @@ def test_discarding_harms_nothing_that_has_been_committed_since(store, commit, a
     store.discard(again.uri)
     store.verify(again)
     assert store.aside() == []
+    assert len([key for key in keys_of(objects) if key.endswith("/a.txt")]) == 1
+
+
+@pytest.mark.parametrize("settle", ["discard", "put_back"])
+def test_what_is_committed_anew_is_not_as_old_as_the_confirmation_of_what_was_set_aside(
+    store, commit, artifact_clock, settle
+):
+    store.confirm(artifact := commit({"a.txt": "1"}), provenance={})
+    store.set_aside(artifact.uri)
+    artifact_clock.now += 60 * DAY
+    again = commit({"a.txt": "1"})
+    getattr(store, settle)(artifact.uri)
+    assert store.computed_at(again) == artifact_clock.now
+    assert prune(store, frozenset, PrunePolicy(), now=artifact_clock.now).young == {again.uri}
 
 
 def test_a_put_back_that_was_killed_halfway_can_be_done_again_or_discarded(store, commit, objects):
