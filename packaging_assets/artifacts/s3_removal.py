@@ -64,9 +64,7 @@ class S3Removal:
 
     def pointed(self, uri: str) -> bool:
         """Whether the pointer of the artifact's partition names it."""
-        partition, _, fingerprint = uri.rpartition("/")
-        pointer = self.objects.get(f"{partition}/{POINTER}")
-        return pointer is not None and pointer.body.decode().strip() == fingerprint
+        return self._pointer_to(uri) is not None
 
     def set_aside(self, uri: str, *, even_if_current: bool) -> bool:
         """See `PrunableStore.set_aside`; `S3ArtifactStore.point` says why the pointer is read twice."""
@@ -74,7 +72,7 @@ class S3Removal:
         if self.pointed(uri):
             if not even_if_current:
                 return False
-            self.objects.delete([f"{uri.rpartition('/')[0]}/{POINTER}"])
+            self._remove_pointer_to(uri)
         manifest = self.objects.get(f"{uri}/{MANIFEST}")
         if manifest is None:
             return False
@@ -173,6 +171,18 @@ class S3Removal:
         if last not in self._named(place):
             self.objects.delete([entry.key for entry in self.objects.entries(f"{name}/")])
 
+    def _pointer_to(self, uri: str) -> StoredObject | None:
+        """The pointer of the artifact's partition, if it names the artifact."""
+        pointer = self.objects.get(_pointer_key(uri))
+        names_it = pointer is not None and pointer.body.decode().strip() == uri.rpartition("/")[2]
+        return pointer if names_it else None
+
+    def _remove_pointer_to(self, uri: str) -> None:
+        """Delete the pointer, unless it has moved on."""
+        pointer = self._pointer_to(uri)
+        if pointer is not None:
+            self.objects.delete_same(_pointer_key(uri), etag=pointer.etag)
+
     def _places(self) -> dict[str, _Place]:
         places: dict[str, _Place] = {}
         for entry in self.objects.entries():
@@ -247,6 +257,10 @@ def folder_of(manifest: StoredObject) -> str:
         return str(json.loads(manifest.body)["folder"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _pointer_key(uri: str) -> str:
+    return f"{uri.rpartition('/')[0]}/{POINTER}"
 
 
 def _split(key: str) -> tuple[str, str] | None:

@@ -287,7 +287,7 @@ class S3ArtifactStore:
         if now is None or now.body != body:
             return
         if before is None:
-            self._objects.delete([key])
+            self._objects.delete_same(key, etag=now.etag)
         else:
             self._objects.replace(key, before.body, etag=now.etag)
 

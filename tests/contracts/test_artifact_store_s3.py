@@ -360,6 +360,28 @@ def test_an_artifact_that_is_pointed_at_while_it_is_set_aside_comes_back(store, 
     store.verify(artifact)
 
 
+@pytest.mark.parametrize("reads", [1, 2])
+def test_a_pointer_that_has_moved_on_stays_when_what_it_named_is_set_aside(store, commit, reads):
+    """As with experiments, which go although they are current."""
+    before, after = commit({"a.txt": "0"}), commit({"a.txt": "1"}, parts=parts_of(2))
+    store.point(before)
+    real, left = S3Objects.get, [reads]
+
+    def read_just_before_it_moves(objects, key):
+        found = real(objects, key)
+        if key.endswith("/current"):
+            left[0] -= 1
+            if left[0] == 0:
+                store.point(after)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Objects, "get", read_just_before_it_moves)
+        assert store.set_aside(before.uri, even_if_current=True)
+    assert store.current(KEY, WEEK) == after
+    assert store.aside() == [before.uri]
+
+
 @pytest.mark.parametrize("has_pointer", [False, True])
 def test_a_pointer_to_what_is_set_aside_at_that_moment_is_taken_back(store, commit, has_pointer):
     before, artifact = commit({"a.txt": "0"}), commit({"a.txt": "1"}, parts=parts_of(2))
@@ -378,6 +400,24 @@ def test_a_pointer_to_what_is_set_aside_at_that_moment_is_taken_back(store, comm
     with pytest.raises(MissingArtifactError, match="commit it before pointing"):
         store.point(artifact)
     assert store.current(KEY, WEEK) == (before if has_pointer else None)
+
+
+def test_a_pointer_that_has_moved_on_is_not_taken_back(store, commit):
+    before, after = commit({"a.txt": "0"}), commit({"a.txt": "1"}, parts=parts_of(2))
+    store.point(before)
+    key, body = f"{KEY}/{WEEK}/current", f"{before.fingerprint}\n".encode()
+    real, moves = S3Objects.get, [after]
+
+    def read_just_before_it_moves(objects, key):
+        found = real(objects, key)
+        if moves:
+            store.point(moves.pop())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Objects, "get", read_just_before_it_moves)
+        store._take_back_pointer(key, body, None)
+    assert store.current(KEY, WEEK) == after
 
 
 def test_discarding_harms_nothing_that_has_been_committed_since(store, commit, objects, artifact_clock):
