@@ -24,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from packaging_assets.artifacts.aws_errors import excused
 from packaging_assets.artifacts.clock import utc_now
 from packaging_assets.artifacts.content import file_hash
 from packaging_assets.artifacts.fingerprint import FingerprintParts
@@ -140,7 +141,8 @@ class S3ArtifactStore:
         try:
             self._check_place(artifact)
         except MissingArtifactError:
-            self._take_back_pointer(key, body, before)
+            with excused():  # runs may not delete; one that commits it anew makes the pointer right
+                self._take_back_pointer(key, body, before)
             raise
 
     def current(self, asset_key: str, partition: str | None) -> Artifact | None:

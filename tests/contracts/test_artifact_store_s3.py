@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from artifact_examples import DAY, KEY, NOW, PARTS, WEEK, parts_of
 from blake3 import blake3
+from botocore.exceptions import ClientError
 
 from packaging_assets.artifacts import s3_store
 from packaging_assets.artifacts.local_store import LocalArtifactStore
@@ -206,6 +207,9 @@ class MayDeleteItsWorkOnly:
             return {"Errors": [{"Key": key, "Code": "AccessDenied", "Message": "Access Denied"} for key in refused]}
         return self._client.delete_objects(Bucket=Bucket, Delete=Delete)
 
+    def delete_object(self, **_):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "DeleteObject")
+
 
 def test_who_may_not_delete_gets_the_artifact_that_was_first_and_a_prune_removes_the_other_files(
     bucket, s3, store, commit, artifact_clock, tmp_path
@@ -400,6 +404,24 @@ def test_a_pointer_to_what_is_set_aside_at_that_moment_is_taken_back(store, comm
     with pytest.raises(MissingArtifactError, match="commit it before pointing"):
         store.point(artifact)
     assert store.current(KEY, WEEK) == (before if has_pointer else None)
+
+
+def test_who_may_not_take_a_pointer_back_is_told_that_the_artifact_is_gone_and_may_compute_it_again(
+    bucket, s3, store, commit, artifact_clock
+):
+    """Such a run commits the artifact anew, which the pointer then names rightly."""
+    of_a_run = S3ArtifactStore(bucket, PREFIX, client=MayDeleteItsWorkOnly(s3), clock=artifact_clock)
+    artifact, real = commit({"a.txt": "1"}), of_a_run._put_pointer
+
+    def put_when_it_is_gone(*given):
+        assert store.set_aside(artifact.uri)
+        return real(*given)
+
+    of_a_run._put_pointer = put_when_it_is_gone
+    with pytest.raises(MissingArtifactError, match="commit it before pointing"):
+        of_a_run.point(artifact)
+    again = commit({"a.txt": "1"})
+    assert of_a_run.current(KEY, WEEK) == again
 
 
 def test_a_pointer_that_has_moved_on_is_not_taken_back(store, commit):
