@@ -1,12 +1,14 @@
 """Artifacts on disk: layout, damage, failures and kills at every stage."""
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from artifact_examples import DAY, KEY, NOW, PARTS, WEEK
@@ -46,6 +48,56 @@ def test_leftovers_are_what_no_living_process_works_in(store, commit, artifact_c
         store.discard_leftover("left")
         assert (left.exists(), scratch.exists()) == (False, True)
     assert not store.is_busy()
+
+
+def test_a_leftover_is_as_old_as_what_was_touched_in_it_last(store, root, artifact_clock):
+    artifact_clock.now = dt.datetime.now(dt.UTC)
+    left = root / ".staging" / "left"
+    left.mkdir(parents=True)
+    (left / "a.txt").write_text("abc")
+    long_ago = (artifact_clock.now - 3 * DAY).timestamp()
+    os.utime(left, (long_ago, long_ago))
+    assert store.leftovers(untouched_for=DAY) == {}
+    os.utime(left / "a.txt", (long_ago, long_ago))
+    assert store.leftovers(untouched_for=DAY) == {"left": 3}
+
+
+def test_a_small_file_that_is_left_goes_and_is_not_missed(store, root, artifact_clock):
+    """A pointer that was being written."""
+    artifact_clock.now = dt.datetime.now(dt.UTC) + 2 * DAY
+    left = root / ".staging" / "left"
+    left.parent.mkdir(parents=True)
+    left.write_text("abc")
+    assert store.leftovers(untouched_for=DAY) == {"left": 3}
+    for _ in range(2):
+        store.discard_leftover("left")
+        assert not left.exists()
+
+
+def test_what_is_discarded_leaves_no_folders_and_others_keep_theirs(store, commit, root):
+    artifact = commit({"a.txt": "1"})
+    other = commit({"a.txt": "1"}, partition="2025-01-13")
+    for each, left in ((artifact, [KEY.partition("/")[0], KEY, f"{KEY}/2025-01-13", other.uri]), (other, [])):
+        store.set_aside(each.uri)
+        store.discard(each.uri)
+        folders = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_dir()]
+        assert [folder for folder in folders if folder != ".staging"] == left
+
+
+def test_what_cannot_be_put_back_stays_aside(store, commit, root, monkeypatch):
+    artifact = commit({"a.txt": "1"})
+    store.set_aside(artifact.uri)
+
+    def refuse(path, target):
+        raise PermissionError(errno.EACCES, "no luck", str(target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        with pytest.raises(PermissionError, match="no luck"):
+            store.put_back(artifact.uri)
+    assert store.aside() == [artifact.uri]
+    store.put_back(artifact.uri)
+    store.verify(artifact)
 
 
 def test_artifacts_from_before_times_were_kept_are_as_old_as_their_folder(store, commit, root):

@@ -1,5 +1,6 @@
 """Artifacts in S3: what is asked of it, and what happens when it answers late, twice or not at all."""
 
+import contextlib
 import datetime as dt
 import os
 import subprocess
@@ -322,6 +323,15 @@ def test_the_sign_of_life_of_a_killed_process_is_a_leftover(store, objects, arti
     assert keys_of(objects) == []
 
 
+@pytest.mark.parametrize("said", [-5 * DAY, 2 * DAY - dt.timedelta(hours=1)], ids=["S3", "the mark itself"])
+def test_a_sign_of_life_that_is_young_by_either_clock_is_no_leftover(store, objects, artifact_clock, said):
+    """By S3's clock in the one case, by that of the machine that works in the other."""
+    now = dt.datetime.now(dt.UTC)
+    objects.put(f".work/{'a' * 32}", (now + said).isoformat().encode())
+    artifact_clock.now = now if said < dt.timedelta() else now + 2 * DAY
+    assert store.leftovers(untouched_for=DAY) == {}
+
+
 def test_a_sign_of_life_is_renewed(objects, artifact_clock, monkeypatch):
     monkeypatch.setattr("packaging_assets.artifacts.s3_removal.RENEWED_EVERY_SECONDS", 0.01)
     removal = S3Removal(objects, artifact_clock)
@@ -342,6 +352,18 @@ def test_the_right_to_prune_of_a_process_that_was_killed_is_free_after_an_hour(s
         artifact_clock.now += dt.timedelta(minutes=61)
         with elsewhere.pruning():
             pass
+
+
+def test_who_prunes_for_too_long_leaves_the_right_to_who_has_it_since(store, bucket, s3, artifact_clock):
+    elsewhere, others = (S3ArtifactStore(bucket, PREFIX, client=s3, clock=artifact_clock) for _ in range(2))
+    with contextlib.ExitStack() as later:
+        with store.pruning():
+            artifact_clock.now += dt.timedelta(minutes=61)
+            later.enter_context(elsewhere.pruning())
+        with pytest.raises(ArtifactError, match="Another process is pruning"), others.pruning():
+            pass
+    with others.pruning():
+        pass
 
 
 def test_an_artifact_that_is_pointed_at_while_it_is_set_aside_comes_back(store, commit, objects):
