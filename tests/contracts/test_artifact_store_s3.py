@@ -354,6 +354,20 @@ def test_the_right_to_prune_of_a_process_that_was_killed_is_free_after_an_hour(s
             pass
 
 
+def test_the_right_to_prune_whose_answer_is_lost_is_held_all_the_same(store):
+    objects = store._objects
+    real = objects.put_new
+
+    def answered_late(key, body):
+        real(key, body)
+        return real(key, body)  # the second try of one and the same put
+
+    object.__setattr__(objects, "put_new", answered_late)
+    with store.pruning(), pytest.raises(ArtifactError, match="Another process is pruning"), store.pruning():
+        pass
+    assert keys_of(objects) == []
+
+
 def test_who_prunes_for_too_long_leaves_the_right_to_who_has_it_since(store, bucket, s3, artifact_clock):
     elsewhere, others = (S3ArtifactStore(bucket, PREFIX, client=s3, clock=artifact_clock) for _ in range(2))
     with contextlib.ExitStack() as later:
