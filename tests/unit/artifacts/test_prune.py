@@ -103,6 +103,21 @@ def test_the_young_and_the_newest_of_a_partition_stay(shelf):
     assert shelf.prune(PrunePolicy(older_than=45 * DAY)).young == {put[5].uri, put[40].uri}
 
 
+def test_an_artifact_may_go_from_the_very_age_on_that_is_asked_for(shelf):
+    old, younger = shelf.put("labels", "old", days_old=30), shelf.put("labels", "younger", days_old=29)
+    assert shelf.prune(PrunePolicy(older_than=30 * DAY)).artifacts == {old.uri: 3}
+    assert shelf.store.uris() == [younger.uri]
+
+
+def test_what_a_killed_prune_left_aside_keeps_what_it_was_made_from(shelf):
+    split = shelf.put("mailer/split", "split")
+    model = shelf.put("mailer/model", "model", made_from=[split])
+    shelf.store.set_aside(model.uri)
+    gone = shelf.prune(references=lambda: frozenset({model.uri}))
+    assert (gone.artifacts, gone.needed) == ({}, {split.uri, model.uri})
+    assert set(shelf.store.uris()) == {split.uri, model.uri}
+
+
 def test_nothing_younger_than_the_grace_period_goes(shelf):
     committed = shelf.put("labels", "not yet pointed at", days_old=0)
     assert shelf.prune(PrunePolicy(older_than=dt.timedelta(0))).young == {committed.uri}
