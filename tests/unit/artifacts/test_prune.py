@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from packaging_assets.resources.compute import InProcessCompute
 NOW = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 ALL = PrunePolicy(older_than=dt.timedelta(0), grace=dt.timedelta(0))
+ALL_EXPERIMENTS = replace(ALL, experiments=True)
 
 
 def nothing():
@@ -91,6 +93,22 @@ def test_a_card_keeps_the_sources_that_it_names(shelf):
     card = shelf.put("mailer/model_card", "card", lineage=[champion], is_current=True)
     shelf.prune()
     assert set(shelf.store.uris()) == {champion.uri, card.uri}
+
+
+def test_a_card_may_name_sources_that_are_gone(shelf):
+    champion = shelf.put("mailer/model", "champion")
+    card = shelf.put("mailer/model_card", "card", lineage=[champion], is_current=True)
+    shelf.store.set_aside(champion.uri)
+    shelf.store.discard(champion.uri)
+    assert shelf.prune().needed == {card.uri}
+
+
+def test_what_a_young_experiment_was_made_from_stays_as_long_as_it(shelf):
+    split = shelf.put("experiments/mailer/split", "split")
+    model = shelf.put("experiments/mailer/model", "model", days_old=1, made_from=[split], is_current=True)
+    policy = PrunePolicy(older_than=10 * DAY, experiments=True)
+    assert shelf.prune(policy).needed == {split.uri, model.uri}
+    assert set(shelf.prune(ALL_EXPERIMENTS).artifacts) == {split.uri, model.uri}
 
 
 def test_the_young_and_the_newest_of_a_partition_stay(shelf):
