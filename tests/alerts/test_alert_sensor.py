@@ -586,6 +586,18 @@ def test_a_warehouse_that_is_busy_is_an_alert_only_when_it_stays_so(home: Home) 
     assert len(home.kept) == 1
 
 
+def test_how_long_a_warehouse_is_busy_counts_from_when_it_was_last_in_reach(home: Home) -> None:
+    home.clock.moment = dt.datetime.combine(home.clock.moment + dt.timedelta(days=1), dt.time(6), dt.UTC)
+    for _ in range(3):
+        home.take(warehouse=CountingWarehouse())
+        home.clock.advance(90 * 60)
+    home.take(warehouse=LockedWarehouse())
+    assert home.kept == []
+    home.clock.advance(30 * 60)
+    home.take(warehouse=LockedWarehouse())
+    assert [alert.failures[0].kind for alert in home.kept] == ["trouble"]
+
+
 def test_a_run_that_cannot_be_read_is_an_alert_and_the_others_are_told_of(home: Home) -> None:
     class Unreadable(Parented):
         def all_logs(self, run_id: str, of_type: Any = None) -> Any:
