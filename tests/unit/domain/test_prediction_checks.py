@@ -10,11 +10,13 @@ import pytest
 from packaging_assets.domain import prediction_checks
 from packaging_assets.domain.gate_policy import DEFAULT_POLICY
 from packaging_assets.domain.gate_simulation import draw_scores
+from packaging_assets.domain.performance_estimation import ScoreCounts
 from packaging_assets.domain.prediction_checks import (
     PREDICTION_CHECKS,
     CheckPredictionsParams,
     ScoredModel,
     check_predictions,
+    estimated_pr_auc_is_as_validated,
 )
 from packaging_assets.domain.score_profiles import describe_scores
 from packaging_assets.domain.verdicts import Verdict
@@ -148,3 +150,45 @@ def test_a_version_without_a_profile_of_its_scores_is_a_warning(tmp_path: Path):
     verdict = run(tmp_path, beta(100, 1), beta(100, 2), score_profile=None)
 
     assert failed(verdict) == {"scores_are_distributed_as_before": "WARN"}
+
+
+@pytest.mark.parametrize(
+    ("expected_rows", "drop", "severity", "change"),
+    [(30.0, 0.125, "WARN", -0.25), (29.99, 0.125, None, None), (30.0, 0.25, None, -0.25)],
+    ids=["as few as may be", "too few", "as much less as may be"],
+)
+def test_the_estimate_is_told_from_thirty_rows_on_and_warned_of_beyond_the_limit(
+    expected_rows: float, drop: float, severity: str | None, change: float | None
+):
+    estimate = {"pr_auc": 0.5, "reference_pr_auc": 0.75, "standard_error": 0.0, "reference_standard_error": 0.0}
+    metrics = {"estimate": {**estimate, "rows": 100, "expected_rows": expected_rows}}
+
+    finding = estimated_pr_auc_is_as_validated(metrics, DEFAULT_POLICY.model_copy(update={"estimate_drop": drop}))
+
+    assert (finding.failed_as, finding.value) == (severity, change)
+
+
+def test_of_a_single_model_each_score_is_held_against_its_own_product(tmp_path: Path):
+    is_fit = np.arange(3000) % 2 == 0
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "predictions").mkdir()
+    pq.write_table(pa.table({"fits_box": is_fit}), tmp_path / "inventory" / "part-00000.parquet")
+    scores = pa.table({"score": np.where(is_fit, 0.25, 1.0)})
+    pq.write_table(scores, tmp_path / "predictions" / "part-00000.parquet", row_group_size=1000)
+    (tmp_path / "predictions" / "predictions.json").write_text('{"models": [{"model": "box"}]}')
+    box = ScoredModel(
+        package_type="box", model="box", policy=DEFAULT_POLICY, score_profile=profile(), pr_auc_standard_error=0.01
+    )
+
+    check_predictions(
+        {name: tmp_path / name for name in ("inventory", "predictions")},
+        CheckPredictionsParams(models=(box,)),
+        tmp_path,
+    )
+
+    estimate = json.loads((tmp_path / "scores.json").read_text())["box"]["estimate"]
+    alone = ScoreCounts()
+    alone.add(np.full(1500, 0.25))
+    expected = alone.estimate(profile()["calibration"], 1)
+    assert expected is not None
+    assert (estimate["rows"], estimate["pr_auc"]) == (1500, expected.pr_auc)
