@@ -1,10 +1,11 @@
 """What a home holds, as pandas frames and models: for notebooks and scripts, and only to read.
 
-from packaging_assets.client import Client
+Example:
+    from packaging_assets.client import Client
 
-client = Client()
-products = client.read("daily/inventory", "2025-02-16")
-client.model("mailer").score(products)
+    client = Client()
+    products = client.read("daily/inventory", "2025-02-16")
+    client.model("mailer").score(products)
 """
 
 from __future__ import annotations
