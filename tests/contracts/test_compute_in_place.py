@@ -19,6 +19,7 @@ from packaging_assets.domain.features import FeatureSet
 from packaging_assets.domain.models import TrainParams, train
 from packaging_assets.domain.prediction_checks import check_predictions
 from packaging_assets.domain.predictions import PredictModel, PredictParams, predict
+from packaging_assets.resources import sagemaker_work
 from packaging_assets.resources.sagemaker_compute import SageMakerCompute
 from packaging_assets.resources.sagemaker_jobs import JobSettings
 from packaging_assets.resources.sagemaker_work import GivenInputs, how_to_run
@@ -172,7 +173,7 @@ def test_an_extract_is_opened_once_for_the_job_that_needs_it(driver):
     assert set(result.artifact.files) == {"model/count.txt", "names.txt"}
 
 
-def test_steps_of_seconds_run_in_the_driver_unless_they_would_fetch_much(driver, tmp_path):
+def test_steps_of_seconds_run_in_the_driver_unless_they_would_fetch_much(driver, tmp_path, monkeypatch):
     def given():
         inputs = {name: driver.commit(name, write_inventory) for name in ("inventory", "predictions")}
         return GivenInputs(inputs, tmp_path)
@@ -187,4 +188,5 @@ def test_steps_of_seconds_run_in_the_driver_unless_they_would_fetch_much(driver,
         (train, None, bytes_of_both, "training"),
         (train, "driver", 0, "driver"),
     ):
-        assert how_to_run(step, given(), JobResources(run_as=asked), limit) == kind
+        monkeypatch.setattr(sagemaker_work, "MAX_DRIVER_BYTES", limit)
+        assert how_to_run(step, given(), JobResources(run_as=asked)) == kind
