@@ -34,8 +34,6 @@ from packaging_assets.domain.spelling import did_you_mean, meant_or_all
 from packaging_assets.resources.environment import artifact_store_for, model_registry_for, warehouse_for
 from packaging_assets.settings import load_settings, refuse_absent_home
 
-PARQUET = ".parquet"
-
 LATEST = 5
 """Partitions that are named to somebody who asks for one that is not there."""
 
@@ -66,17 +64,12 @@ class Client:
             Columns `asset`, `partition`, `rows`, `bytes`, `computed_at` (UTC) and `run_id`, in the order of the first
             two.
         """
-        found = [
-            {
-                "asset": artifact.asset_key,
-                "partition": artifact.partition,
-                "rows": artifact.total_rows,
-                "bytes": artifact.total_bytes,
-                "computed_at": self._store.computed_at(artifact),
-                "run_id": artifact.provenance.get("run_id"),
-            }
-            for artifact in self._current(asset)
-        ]
+        described = (
+            self._described(named, partition)
+            for named, partition in self._places()
+            if fnmatch.fnmatchcase(named, asset)
+        )
+        found = [row for row in described if row is not None]
         return pd.DataFrame(found, columns=["asset", "partition", "rows", "bytes", "computed_at", "run_id"])
 
     def read(
@@ -172,16 +165,24 @@ class Client:
             "(packaging models approve)."
         )
 
-    def _current(self, pattern: str) -> Iterator[Artifact]:
-        for asset, partition in self._places():
-            if fnmatch.fnmatchcase(asset, pattern):
-                try:
-                    artifact = self._store.current(asset, partition)
-                except ArtifactError as error:
-                    warnings.warn(str(error), stacklevel=4)
-                    continue
-                if artifact is not None:
-                    yield artifact
+    def _described(self, asset: str, partition: str | None) -> dict[str, Any] | None:
+        """A row of `artifacts`, or None where nothing is current, or what is cannot be read."""
+        try:
+            artifact = self._store.current(asset, partition)
+            computed_at = None if artifact is None else self._store.computed_at(artifact)
+        except ArtifactError as error:
+            warnings.warn(str(error), stacklevel=4)
+            return None
+        if artifact is None:
+            return None
+        return {
+            "asset": asset,
+            "partition": partition,
+            "rows": artifact.total_rows,
+            "bytes": artifact.total_bytes,
+            "computed_at": computed_at,
+            "run_id": artifact.provenance.get("run_id"),
+        }
 
     def _artifact(self, asset: str, partition: str | None) -> Artifact:
         artifact = self._store.current(asset, partition)
@@ -257,7 +258,7 @@ def _typed(table: pa.Table, model: TrainedModel) -> pa.Table:
 
 def _tables(artifact: Artifact) -> list[str]:
     """The Parquet files of an artifact that are parts of one table."""
-    names = sorted(name for name in artifact.files if name.endswith(PARQUET))
+    names = sorted(artifact.rows)
     parts = [name for name in names if name.startswith("part-")]
     if parts or len(names) == 1:
         return parts or names

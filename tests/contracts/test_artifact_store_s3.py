@@ -171,16 +171,20 @@ def test_who_comes_second_leaves_no_files(commit, objects):
     assert len(keys_of(objects)) == 2
 
 
-def test_a_commit_whose_answer_is_lost_has_won_all_the_same(store, commit, tmp_path):
-    """botocore asks again, and S3 says that the manifest is there: it is one's own."""
-    objects = store._objects
+def lose_answers(objects):
+    """botocore asks again: each conditional put is made twice, and the second answer is what is told."""
     real = objects.put_new
 
     def answered_late(key, body):
         real(key, body)
-        return real(key, body)  # the second try of one and the same put
+        return real(key, body)
 
     object.__setattr__(objects, "put_new", answered_late)
+
+
+def test_a_commit_whose_answer_is_lost_has_won_all_the_same(store, commit, tmp_path):
+    """botocore asks again, and S3 says that the manifest is there: it is one's own."""
+    lose_answers(store._objects)
     artifact = commit({"a.txt": "1"})
     assert (store.local_path(artifact, tmp_path) / "a.txt").read_text() == "1"
 
@@ -355,17 +359,10 @@ def test_the_right_to_prune_of_a_process_that_was_killed_is_free_after_an_hour(s
 
 
 def test_the_right_to_prune_whose_answer_is_lost_is_held_all_the_same(store):
-    objects = store._objects
-    real = objects.put_new
-
-    def answered_late(key, body):
-        real(key, body)
-        return real(key, body)  # the second try of one and the same put
-
-    object.__setattr__(objects, "put_new", answered_late)
+    lose_answers(store._objects)
     with store.pruning(), pytest.raises(ArtifactError, match="Another process is pruning"), store.pruning():
         pass
-    assert keys_of(objects) == []
+    assert keys_of(store._objects) == []
 
 
 def test_who_prunes_for_too_long_leaves_the_right_to_who_has_it_since(store, bucket, s3, artifact_clock):

@@ -155,6 +155,15 @@ def test_a_damaged_artifact_does_not_hide_the_others(home: Home) -> None:
     assert listed["partition"].tolist() == [WEEKS[0], WEEKS[2]]
 
 
+def test_an_artifact_that_does_not_say_when_it_was_made_does_not_either(home: Home) -> None:
+    labels = home.store.current("labels", WEEKS[1])
+    assert labels is not None
+    (home.folder / "artifacts" / labels.uri / "confirmed.json").write_text("{")
+    with pytest.warns(UserWarning, match="confirmed.json is not JSON"):
+        listed = Client(home.folder).artifacts("labels")
+    assert listed["partition"].tolist() == [WEEKS[0], WEEKS[2]]
+
+
 def test_a_home_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"There is no home at {tmp_path / 'hmoe'}"):
         Client(tmp_path / "hmoe")

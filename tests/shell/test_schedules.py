@@ -65,18 +65,23 @@ def instance() -> Generator[dg.DagsterInstance]:
         yield stored
 
 
+def daily_tick(home: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance, moment: dt.datetime) -> Any:
+    """What Dagster makes of one look of the daily schedule."""
+    context = dg.build_schedule_context(
+        instance,
+        scheduled_execution_time=moment,
+        resources={"warehouse": warehouse_for(home)},
+        repository_def=definitions.get_repository_def(),
+    )
+    return daily_schedule(home).evaluate_tick(context)
+
+
 @pytest.fixture
 def tick(home: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Tick:
     """One look of the daily schedule: the partitions asked for, and the reason for asking for none."""
 
     def look() -> tuple[list[str | None], str]:
-        context = dg.build_schedule_context(
-            instance,
-            scheduled_execution_time=MORNING,
-            resources={"warehouse": warehouse_for(home)},
-            repository_def=definitions.get_repository_def(),
-        )
-        data = daily_schedule(home).evaluate_tick(context)
+        data = daily_tick(home, definitions, instance, MORNING)
         return [request.partition_key for request in data.run_requests or []], data.skip_message or ""
 
     return look
@@ -223,16 +228,7 @@ LONG_DOWN = dt.datetime(2025, 1, 24, 3, 0, tzinfo=dt.UTC)
 def tick_after_long(home: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Any:
     """One look of the daily schedule after two weeks without any."""
 
-    def look() -> Any:
-        context = dg.build_schedule_context(
-            instance,
-            scheduled_execution_time=LONG_DOWN,
-            resources={"warehouse": warehouse_for(home)},
-            repository_def=definitions.get_repository_def(),
-        )
-        return daily_schedule(home).evaluate_tick(context)
-
-    return look
+    return lambda: daily_tick(home, definitions, instance, LONG_DOWN)
 
 
 def test_days_that_are_too_old_to_be_scored_are_built_in_one_run(home: Settings, tick_after_long: Any) -> None:
